@@ -1,0 +1,1 @@
+"""The app: everything the portal is about."""

@@ -1,0 +1,11 @@
+"""Django's entry for the app."""
+from django.apps import AppConfig
+
+
+class ClientsConfig(AppConfig):
+    name = "clients"
+    verbose_name = "Client Portal"
+
+    def ready(self) -> None:
+        from clients import checks  # noqa: F401  (registers the system checks)
+        from clients.services import app_clients  # noqa: F401  (registers the steps with the engine)

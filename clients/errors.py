@@ -1,0 +1,81 @@
+"""One tree of errors; every one carries a sentence for people and says whether the outcome is known."""
+
+
+class PortalError(Exception):
+    """`sentence`: what happened and what to do, for people. `technical`: folded detail, never a secret."""
+
+    code = "error"
+
+    def __init__(self, sentence: str, *, technical: str = "", field: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence, self.technical, self.field = sentence, technical, field
+
+
+class InvalidInput(PortalError):
+    """Refused before anything was written; `fields` maps each field to its sentences."""
+
+    code = "invalid"
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        super().__init__(" ".join(s for group in fields.values() for s in group))
+        self.fields = fields
+
+
+class Conflict(PortalError):
+    """Somebody else was first: a newer generation, another live operation, other parameters under the same id."""
+
+    code = "conflict"
+
+
+class NotAllowed(PortalError):
+    """This person may not do this."""
+
+    code = "not_allowed"
+
+
+class AlreadyShown(PortalError):
+    """The one reveal was used, or there is nothing sealed to show."""
+
+    code = "already_shown"
+
+
+class SealBroken(PortalError):
+    """A sealed value does not open: wrong key, swapped row or damaged bytes."""
+
+    code = "seal_broken"
+
+
+class AwsError(PortalError):
+    """Something between us and AWS. Children say whether the call may have been applied."""
+
+    code = "aws"
+
+
+class Refused(AwsError):
+    """AWS answered no, and will again: nothing was applied."""
+
+    code = "refused"
+
+
+class NotFound(Refused):
+    """The thing does not exist in AWS."""
+
+    code = "not_found"
+
+
+class LimitReached(Refused):
+    """A quota on how many, not on how often."""
+
+    code = "limit"
+
+
+class Throttled(AwsError):
+    """Too often, or a parallel write: nothing was applied, later it may be."""
+
+    code = "throttled"
+
+
+class OutcomeUnknown(AwsError):
+    """No answer, or a 5xx: the call may have been applied. Look before acting again."""
+
+    code = "unknown"

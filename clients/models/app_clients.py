@@ -1,0 +1,112 @@
+"""App clients: what we wanted, what Cognito had when we last looked, and how far publishing is."""
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from clients.models.ids import new_ulid
+
+
+class Status(models.TextChoices):
+    CREATING = "creating", "Creating"
+    ACTIVE = "active", "Active"
+    ROTATING = "rotating", "Rotating"
+    PAUSED = "paused", "Paused"
+    DELETED = "deleted", "Deleted"
+    UNMANAGED = "unmanaged", "Unmanaged"
+
+
+class AppClientQuerySet(models.QuerySet["AppClient"]):
+    def visible_to(self, user) -> "AppClientQuerySet":
+        """Staff see every client, members only their tenant's."""
+        if not user.is_active:
+            return self.none()
+        return self if user.is_staff_member else self.filter(tenant_id=user.tenant_id)
+
+    def present(self) -> "AppClientQuerySet":
+        return self.exclude(status=Status.DELETED)
+
+    def unpublished(self) -> "AppClientQuerySet":
+        return self.filter(document_version__gt=F("published_version"), client_id__isnull=False)
+
+    def expiring(self, days: int = 30) -> "AppClientQuerySet":
+        return self.present().filter(expires_at__lte=timezone.now() + timedelta(days=days))
+
+    def undelivered(self) -> "AppClientQuerySet":
+        from clients.models.secrets import Secret
+
+        return self.filter(Exists(Secret.objects.undelivered().filter(app_client=OuterRef("pk"))))
+
+    def search(self, text: str) -> "AppClientQuerySet":
+        """Name, client ID (whole or prefix), tenant, secret ending, scope."""
+        text = text.strip()
+        if not text:
+            return self
+        ending = text[-4:] if len(text) >= 4 else text
+        found = Q(name__icontains=text) | Q(client_id__startswith=text) | Q(tenant__name__icontains=text)
+        found |= Q(tenant__slug=text) | Q(pk__in=AppClient.objects.filter(secrets__ending=ending).values("pk"))
+        return self.filter(found | Q(pk__in=AppClient.scopes.through.objects.filter(scope__full_name=text).values("appclient_id")))
+
+
+class AppClient(models.Model):
+    """A Cognito app client for one tenant. `client_id` is null until Cognito has answered."""
+
+    public_id = models.CharField(max_length=26, unique=True, default=new_ulid, editable=False)
+    pool = models.ForeignKey("clients.UserPool", on_delete=models.PROTECT, related_name="app_clients")
+    tenant = models.ForeignKey("clients.Tenant", on_delete=models.PROTECT, related_name="app_clients")
+    name = models.CharField(max_length=97)
+    op_tag = models.CharField(max_length=26, unique=True, help_text="The ULID in Cognito's ClientName, for life.")
+    client_id = models.CharField(max_length=128, null=True, unique=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATING)
+    scopes = models.ManyToManyField("clients.Scope", related_name="app_clients")
+    access_token_seconds = models.PositiveIntegerField(default=3600)
+    contact = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="contact_of")
+    notes = models.TextField(blank=True)
+    secret_lifetime_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    no_expiry_reason = models.CharField(max_length=200, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries the one it saw.")
+    document_version = models.PositiveIntegerField(default=0)
+    published_version = models.PositiveIntegerField(default=0)
+    published_at = models.DateTimeField(null=True)
+    publish_after = models.DateTimeField(null=True)
+    publish_error = models.CharField(max_length=300, blank=True)
+    observed = models.JSONField(null=True, blank=True, help_text="Describe's answer without the secret.")
+    observed_at = models.DateTimeField(null=True)
+    last_token_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    objects = AppClientQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                "tenant", "pool", Lower("name"), name="client_name_once_per_tenant", condition=~Q(status="deleted")
+            )
+        ]
+        indexes = [models.Index(fields=["expires_at"]), models.Index(fields=["status"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def cognito_name(self) -> str:
+        """The name in Cognito: ours, then the tag that finds our own client again after an unknown outcome."""
+        return f"{self.name} op-{self.op_tag}"
+
+    @property
+    def is_published(self) -> bool:
+        return self.published_version >= self.document_version
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def is_expiring_soon(self) -> bool:
+        return self.expires_at is not None and not self.is_expired and self.expires_at <= timezone.now() + timedelta(days=30)

@@ -1,0 +1,80 @@
+"""Operations: what is wanted of AWS, by whom, and how far it is. The row is the queue."""
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from clients.models.ids import new_ulid
+
+
+class OperationState(models.TextChoices):
+    RUNNING = "running", "In progress"
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"
+    GIVEN_UP = "given_up", "Given up"
+
+
+LIVE = (OperationState.RUNNING, OperationState.WAITING)
+
+
+class Priority(models.IntegerChoices):
+    EMERGENCY = 0
+    INTERACTIVE = 10
+    BULK = 20
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    def live(self) -> "OperationQuerySet":
+        return self.filter(state__in=LIVE)
+
+    def due(self) -> "OperationQuerySet":
+        """What a worker may claim now: its time has come and nobody holds a lease."""
+        now = timezone.now()
+        ready = self.live().filter(lease_until__lte=now, next_try_at__lte=now)
+        return ready.order_by("priority", "next_try_at")
+
+
+class Operation(models.Model):
+    """One wanted change. `step_in_flight` true on a row nobody holds means: the step's outcome is unknown."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_ulid)
+    kind = models.CharField(max_length=40)
+    target = models.CharField(max_length=60, help_text="One live operation per target.")
+    pool = models.ForeignKey("clients.UserPool", on_delete=models.PROTECT, related_name="operations")
+    app_client = models.ForeignKey("clients.AppClient", null=True, on_delete=models.PROTECT, related_name="operations")
+    params = models.JSONField(default=dict)
+    params_hash = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=OperationState.choices, default=OperationState.RUNNING)
+    step = models.CharField(max_length=40)
+    step_in_flight = models.BooleanField(default=True)
+    step_started_at = models.DateTimeField(default=timezone.now)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.INTERACTIVE)
+    lease_token = models.CharField(max_length=26, blank=True)
+    lease_until = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="operations")
+    via = models.CharField(max_length=100, default="web")
+    reason = models.CharField(max_length=500, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+    last_error_code = models.CharField(max_length=20, blank=True)
+    technical = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = OperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["target"], name="one_live_operation_per_target", condition=Q(state__in=LIVE))
+        ]
+        indexes = [models.Index(fields=["state", "next_try_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE

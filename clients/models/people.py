@@ -1,0 +1,72 @@
+"""Who uses the portal: staff, and the members of tenants."""
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+
+
+class Role(models.TextChoices):
+    ADMINISTRATOR = "administrator", "Administrator"
+    OPERATOR = "operator", "Operator"
+    SUPPORT = "support", "Support"
+    AUDITOR = "auditor", "Auditor"
+    MANAGER = "manager", "Tenant manager"
+    DEVELOPER = "developer", "Tenant developer"
+
+
+TENANT_ROLES = (Role.MANAGER, Role.DEVELOPER)
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def get_by_natural_key(self, email: str) -> "User":
+        return self.get(email=email.lower())
+
+
+class User(AbstractBaseUser):
+    """A person, known by e-mail; one role, and a tenant exactly when the role is a tenant's."""
+
+    email = models.EmailField(unique=True, max_length=254)
+    name = models.CharField(max_length=100, blank=True)
+    role = models.CharField(max_length=20, choices=Role.choices)
+    tenant = models.ForeignKey("clients.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="members")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="user_tenant_matches_role",
+                condition=Q(role__in=TENANT_ROLES, tenant__isnull=False) | (~Q(role__in=TENANT_ROLES) & Q(tenant__isnull=True)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_staff_member(self) -> bool:
+        return self.role not in TENANT_ROLES
+
+
+class Invitation(models.Model):
+    """A single-use link for one person; only the token's hash is stored."""
+
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=20, choices=Role.choices)
+    tenant = models.ForeignKey("clients.Tenant", null=True, blank=True, on_delete=models.PROTECT)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="invitations")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)

@@ -1,0 +1,83 @@
+"""Where app clients live: user pools, their resource servers and scopes."""
+from django.db import models
+
+from clients.models.ids import new_ulid
+
+
+class TriggerMode(models.TextChoices):
+    NONE = "none", "Not installed"
+    OBSERVE = "observe", "Observe"
+    ENFORCE = "enforce", "Enforce"
+
+
+class UserPool(models.Model):
+    """One Cognito user pool, its URLs, and the lease that serialises writes to it."""
+
+    public_id = models.CharField(max_length=26, unique=True, default=new_ulid, editable=False)
+    environment = models.CharField(max_length=8, unique=True, help_text="Lower-case letters and digits: part of every secret.")
+    region = models.CharField(max_length=32)
+    user_pool_id = models.CharField(max_length=55, unique=True)
+    domain = models.CharField(max_length=255, blank=True)
+    token_url = models.URLField(max_length=500, blank=True)
+    issuer = models.URLField(max_length=500)
+    jwks_url = models.URLField(max_length=500)
+    tier = models.CharField(max_length=20, blank=True)
+    trigger_mode = models.CharField(max_length=10, choices=TriggerMode.choices, default=TriggerMode.NONE)
+    tenant_claim = models.CharField(max_length=64, default="tenant_id")
+    claims_table = models.CharField(max_length=255)
+    usage_table = models.CharField(max_length=255)
+    is_missing = models.BooleanField(default=False, help_text="Cognito answered that this pool does not exist.")
+    checked_at = models.DateTimeField(null=True)
+    # The write lease: one writer at a time, and not before the next free slot. Times are epoch seconds.
+    lease_token = models.CharField(max_length=26, blank=True)
+    lease_until = models.FloatField(default=0)
+    next_write_at = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ["environment"]
+
+    def __str__(self) -> str:
+        return self.environment
+
+
+class ApiKind(models.TextChoices):
+    NONE = "none", "No API recorded"
+    APPSYNC = "appsync", "AppSync"
+    REST = "rest", "REST"
+
+
+class ResourceServer(models.Model):
+    """An API and its scopes as Cognito knows them, and how to call it (for snippets)."""
+
+    pool = models.ForeignKey(UserPool, on_delete=models.PROTECT, related_name="resource_servers")
+    identifier = models.CharField(max_length=256)
+    name = models.CharField(max_length=256)
+    api_kind = models.CharField(max_length=10, choices=ApiKind.choices, default=ApiKind.NONE)
+    api_url = models.URLField(max_length=500, blank=True)
+    api_method = models.CharField(max_length=10, default="POST")
+    example_call = models.TextField(blank=True, help_text="AppSync: a GraphQL query. REST: a JSON body.")
+
+    class Meta:
+        ordering = ["identifier"]
+        constraints = [models.UniqueConstraint(fields=["pool", "identifier"], name="resource_server_once_per_pool")]
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class Scope(models.Model):
+    """One scope; what clients hold is `full_name` (identifier/name)."""
+
+    resource_server = models.ForeignKey(ResourceServer, on_delete=models.PROTECT, related_name="scopes")
+    name = models.CharField(max_length=256)
+    description = models.CharField(max_length=256)
+    full_name = models.CharField(max_length=513)
+    is_read_only = models.BooleanField(default=False)
+    retiring_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["full_name"]
+        constraints = [models.UniqueConstraint(fields=["resource_server", "name"], name="scope_once_per_server")]
+
+    def __str__(self) -> str:
+        return self.full_name

@@ -1,0 +1,65 @@
+"""Customer organisations, the attributes their tokens carry, and the values."""
+from django.conf import settings
+from django.db import models
+
+
+class Tenant(models.Model):
+    """A customer organisation. `slug` is its identity in tokens: set once, never changed."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=100, unique=True)
+    contact = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    contact_email = models.EmailField(max_length=254, blank=True)
+    keep_days = models.PositiveSmallIntegerField(default=30, help_text="How long an undelivered secret stays sealed.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AttributeType(models.TextChoices):
+    STRING = "string", "Text"
+    INTEGER = "integer", "Whole number"
+    BOOLEAN = "boolean", "Yes or no"
+    STRINGS = "strings", "List of texts"
+    CHOICE = "choice", "One of a list"
+
+
+class AttributeDefinition(models.Model):
+    """One claim that tokens may carry: its name, type, default, and whether a client may override the tenant."""
+
+    claim_name = models.CharField(max_length=64, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    type = models.CharField(max_length=10, choices=AttributeType.choices)
+    choices = models.JSONField(default=list, blank=True)
+    is_required = models.BooleanField(default=False)
+    default = models.JSONField(null=True, blank=True)
+    is_overridable = models.BooleanField(default=False, help_text="A client may carry another value than its tenant.")
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["claim_name"]
+
+    def __str__(self) -> str:
+        return self.claim_name
+
+
+class TenantValue(models.Model):
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="values")
+    definition = models.ForeignKey(AttributeDefinition, on_delete=models.PROTECT, related_name="tenant_values")
+    value = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "definition"], name="one_value_per_tenant")]
+
+
+class ClientOverride(models.Model):
+    app_client = models.ForeignKey("clients.AppClient", on_delete=models.CASCADE, related_name="overrides")
+    definition = models.ForeignKey(AttributeDefinition, on_delete=models.PROTECT, related_name="overrides")
+    value = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["app_client", "definition"], name="one_override_per_client")]

@@ -1,0 +1,1 @@
+"""The project: configuration only, no domain words."""
