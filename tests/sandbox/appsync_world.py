@@ -128,7 +128,8 @@ class World:
         self.rows, self.claims_table = f"{self.name}-rows", f"{self.name}-claims"
         self.pool_id = self.aws("cognito-idp").create_user_pool(PoolName=self.name)["UserPool"]["Id"]
         self.app_client_id = uuid4().hex[:26]
-        urllib.request.urlopen(f"{self.endpoint}/{self.pool_id}/.well-known/jwks.json").read()  # makes the keys
+        self.issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{self.pool_id}"
+        self.public_keys(self.pool_id)
         self._create_tables()
         self.api_id = self._create_api()
         self.stack = self.aws("cloudformation").create_stack(
@@ -181,6 +182,14 @@ class World:
             userPoolConfig={**base, **config},
         )
 
+    def public_keys(self, pool_id):
+        """The pool's key set; asking for it makes the keys, which appear in the state directory."""
+        with urllib.request.urlopen(f"{self.endpoint}/{pool_id}/.well-known/jwks.json") as answer:
+            return json.load(answer)["keys"]
+
+    def row_count(self):
+        return self.aws("dynamodb").scan(TableName=self.rows, Select="COUNT")["Count"]
+
     def publish(self, state="active", **claims):
         """The app client's document in the claims table."""
         item = {"client_id": {"S": self.app_client_id}, "state": {"S": state}, "claims": {"S": json.dumps(claims)}}
@@ -192,7 +201,7 @@ class World:
         body = {
             "sub": self.app_client_id,
             "client_id": self.app_client_id,
-            "iss": f"https://cognito-idp.{REGION}.amazonaws.com/{self.pool_id}",
+            "iss": self.issuer,
             "token_use": "access",
             "scope": SCOPE,
             "iat": now,
@@ -203,9 +212,7 @@ class World:
         body = {name: value for name, value in body.items() if value is not None}
         pool_id = pool_id or self.pool_id
         key = (self.state_dir / "cognito-pool-keys" / f"{pool_id}-{signed_by}.pem").read_bytes()
-        with urllib.request.urlopen(f"{self.endpoint}/{pool_id}/.well-known/jwks.json") as answer:
-            keys = json.load(answer)["keys"]
-        kid = keys[0 if signed_by == "access" else 1]["kid"]
+        kid = self.public_keys(pool_id)[0 if signed_by == "access" else 1]["kid"]
         return jwt.encode(body, key, algorithm="RS256", headers={"kid": kid})
 
     def ask(self, query, token=None, headers=None):
