@@ -94,6 +94,9 @@ COGNITO_TIMEOUT_SECONDS = env.float("COGNITO_TIMEOUT_SECONDS", default=10.0)
 # After an unknown outcome: how long past the client's timeout the old request may still be under way.
 UNKNOWN_OUTCOME_MARGIN_SECONDS = env.float("UNKNOWN_OUTCOME_MARGIN_SECONDS", default=5.0)
 
+# Fault tests name a point at which the process kills itself; the deploy check refuses it in production.
+CRASH_AT = env.str("PORTAL_CRASH_AT", default="")
+
 # --- Sign-in ---------------------------------------------------------------------------------
 AUTH_USER_MODEL = "clients.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -77,6 +77,7 @@ class AppClient(models.Model):
     observed = models.JSONField(null=True, blank=True, help_text="Describe's answer without the secret.")
     observed_at = models.DateTimeField(null=True)
     last_token_at = models.DateTimeField(null=True)
+    usage_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
 

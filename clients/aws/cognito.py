@@ -1,0 +1,103 @@
+"""The gateway to Cognito user pools. Reads and writes in our words; raises only `clients.errors`."""
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from clients.aws.errors import translated
+from clients.aws.sessions import aws_client
+from clients.sealing import SecretValue
+
+# Describe's answer minus these can be sent back whole (cognito_facts section 1).
+NOT_ROUND_TRIPPABLE = frozenset({"ClientSecret", "CreationDate", "LastModifiedDate"})
+# Never left out: an omitted list gives a "machine" client the flows of people (cognito_facts sections 1 and 13).
+MACHINE_AUTH_FLOWS = ["ALLOW_REFRESH_TOKEN_AUTH"]
+FLOWS = {"AllowedOAuthFlows": ["client_credentials"], "AllowedOAuthFlowsUserPoolClient": True}
+
+Described = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RemoteSecret:
+    """A secret as Cognito lists it: never a value."""
+
+    secret_id: str
+    created_at: Any
+
+
+class Gateway:
+    """All calls to one user pool. One attempt each; the caller decides what an unknown outcome means."""
+
+    def __init__(self, region: str, user_pool_id: str) -> None:
+        self.region, self.user_pool_id = region, user_pool_id
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        with translated(method):
+            return getattr(aws_client("cognito-idp", self.region), method)(UserPoolId=self.user_pool_id, **params)
+
+    # --- reads ---------------------------------------------------------------------------
+    def describe_pool(self) -> dict[str, Any]:
+        return self._call("describe_user_pool")["UserPool"]
+
+    def describe_client(self, client_id: str) -> Described:
+        """Every field but the secret: Describe answers it in clear (cognito_facts section 1), it is dropped at this door."""
+        answer = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
+        return {key: value for key, value in answer.items() if key != "ClientSecret"}
+
+    def list_clients(self) -> Iterable[tuple[str, str]]:
+        """(client id, name) of every client of the pool, page by page (60 each, cognito_facts section 1)."""
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("list_user_pool_clients", MaxResults=60, **token)
+            yield from ((item["ClientId"], item["ClientName"]) for item in page["UserPoolClients"])
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def find_clients_by_tag(self, tag: str) -> list[str]:
+        """Client ids whose name ends in our operation tag: what an attempt with a lost answer may have left."""
+        return [client_id for client_id, name in self.list_clients() if name.endswith(f" op-{tag}")]
+
+    def list_secrets(self, client_id: str) -> list[RemoteSecret]:
+        answer = self._call("list_user_pool_client_secrets", ClientId=client_id)["ClientSecrets"]
+        return [RemoteSecret(item["ClientSecretId"], item.get("ClientSecretCreateDate")) for item in answer]
+
+    def list_resource_servers(self) -> Iterable[dict[str, Any]]:
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("list_resource_servers", MaxResults=50, **token)
+            yield from page["ResourceServers"]
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    # --- writes --------------------------------------------------------------------------
+    def create_client(self, *, name: str, secret: SecretValue, scopes: list[str], access_token_seconds: int) -> str:
+        """Creates a machine client with our secret; returns its client id. Not idempotent (cognito_facts section 1)."""
+        answer = self._call(
+            "create_user_pool_client",
+            ClientName=name,
+            ClientSecret=secret.reveal(),
+            AllowedOAuthScopes=scopes,
+            ExplicitAuthFlows=MACHINE_AUTH_FLOWS,
+            AccessTokenValidity=access_token_seconds,
+            TokenValidityUnits={"AccessToken": "seconds"},
+            PreventUserExistenceErrors="ENABLED",
+            EnableTokenRevocation=True,
+            **FLOWS,
+        )
+        return answer["UserPoolClient"]["ClientId"]
+
+    def change_client(self, client_id: str, changes: Callable[[Described], dict[str, Any]]) -> Described:
+        """Read, merge, write: Update resets every omitted field (cognito_facts section 1), so all are sent.
+
+        `changes(observed)` returns the fields to replace. Returns what Cognito holds now. Repeating it is harmless.
+        """
+        observed = self.describe_client(client_id)
+        wanted = {key: value for key, value in observed.items() if key not in NOT_ROUND_TRIPPABLE | {"UserPoolId", "ClientId"}}
+        wanted.setdefault("ExplicitAuthFlows", MACHINE_AUTH_FLOWS)
+        wanted |= changes(observed)
+        answer = self._call("update_user_pool_client", ClientId=client_id, **wanted)["UserPoolClient"]
+        return {key: value for key, value in answer.items() if key != "ClientSecret"}
+
+    def delete_client(self, client_id: str) -> None:
+        self._call("delete_user_pool_client", ClientId=client_id)

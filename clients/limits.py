@@ -1,0 +1,50 @@
+"""Limits and patterns of Cognito, read from botocore's own service model instead of copied by hand."""
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import botocore.session
+from botocore.model import Shape
+
+
+@dataclass(frozen=True)
+class TextLimit:
+    """`pattern` is matched whole and in ASCII: the model's patterns are unanchored and Java-flavoured."""
+
+    minimum: int
+    maximum: int
+    pattern: re.Pattern[str]
+
+    def allows(self, text: str) -> bool:
+        return self.minimum <= len(text) <= self.maximum and self.pattern.fullmatch(text) is not None
+
+
+@cache
+def _input(operation: str) -> Shape:
+    model = botocore.session.get_session().get_service_model("cognito-idp")
+    return model.operation_model(operation).input_shape
+
+
+def _text(shape: Shape) -> TextLimit:
+    meta = shape.metadata
+    return TextLimit(meta.get("min", 0), meta["max"], re.compile(meta["pattern"], re.ASCII))
+
+
+@cache
+def client_name() -> TextLimit:
+    return _text(_input("CreateUserPoolClient").members["ClientName"])
+
+
+@cache
+def scope() -> TextLimit:
+    return _text(_input("CreateUserPoolClient").members["AllowedOAuthScopes"].member)
+
+
+@cache
+def scopes_per_client() -> int:
+    return _input("CreateUserPoolClient").members["AllowedOAuthScopes"].metadata["max"]
+
+
+@cache
+def client_secret() -> TextLimit:
+    return _text(_input("CreateUserPoolClient").members["ClientSecret"])

@@ -1,0 +1,120 @@
+"""Secrets: their shape, their sealing (AES-256-GCM, key id, row binding) and their keyed fingerprint."""
+import base64
+import hmac
+import os
+import re
+import secrets as random
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from clients.errors import SealBroken
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SHAPE = re.compile(r"cps_([a-z0-9]{1,8})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
+
+
+class SecretValue:
+    """A plain secret on its short way; prints as asterisks, so that no log or traceback can hold it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    @property
+    def ending(self) -> str:
+        return self._value[-4:]
+
+    def __repr__(self) -> str:
+        return "SecretValue(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self):
+        raise TypeError("A secret value is never pickled.")
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Ciphertext with the id of the key that made it: 12 bytes nonce, then AES-256-GCM with its tag."""
+
+    key_id: str
+    data: bytes
+
+
+def _base62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, rest = divmod(number, 62)
+        digits = BASE62[rest] + digits
+    return digits
+
+
+def generate(environment: str) -> SecretValue:
+    """`cps_<environment>_<43 base62 = 256 bits><CRC32 as 6 base62>`; 24-64 of [A-Za-z0-9_], never `+` (cognito_facts 2)."""
+    body = f"cps_{environment}_{_base62(random.randbits(256), 43)}"
+    return SecretValue(body + _base62(zlib.crc32(body.encode()), 6))
+
+
+def is_well_formed(text: str) -> bool:
+    """True when shape and checksum fit: a typo is caught offline."""
+    return SHAPE.fullmatch(text) is not None and _base62(zlib.crc32(text[:-6].encode()), 6) == text[-6:]
+
+
+@lru_cache(maxsize=8)
+def read_ring(text: str, name: str) -> dict[str, bytes]:
+    """Key id → 32 bytes, the first one seals. Raises ImproperlyConfigured with a sentence naming the variable."""
+    ring: dict[str, bytes] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        key_id, _, encoded = part.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            key = b""
+        if not key_id or len(key) != 32 or key_id in ring:
+            raise ImproperlyConfigured(f"{name}: each entry is id:base64 of 32 bytes, ids unique. Check the entry {key_id!r}.")
+        ring[key_id] = key
+    if not ring:
+        raise ImproperlyConfigured(f"{name} is empty. Set at least one id:base64 key of 32 bytes.")
+    return ring
+
+
+def seal(value: SecretValue, *, binding: str) -> Sealed:
+    """Seals under the first key; `binding` names the row and is authenticated, so ciphertexts cannot be swapped."""
+    key_id, key = next(iter(read_ring(settings.SEALING_KEYS, "SEALING_KEYS").items()))
+    nonce = os.urandom(12)
+    return Sealed(key_id, nonce + AESGCM(key).encrypt(nonce, value.reveal().encode(), _aad(key_id, binding)))
+
+
+def open_sealed(sealed: Sealed, *, binding: str) -> SecretValue:
+    """Raises SealBroken when the key is gone, the row is not the one sealed for, or a bit changed."""
+    key = read_ring(settings.SEALING_KEYS, "SEALING_KEYS").get(sealed.key_id)
+    if key is None:
+        raise SealBroken(
+            "This secret was sealed with a key that is not configured here. Add the key to SEALING_KEYS.",
+            technical=f"key id {sealed.key_id}",
+        )
+    try:
+        plain = AESGCM(key).decrypt(sealed.data[:12], sealed.data[12:], _aad(sealed.key_id, binding))
+    except InvalidTag:
+        raise SealBroken("The sealed secret does not open. Rotate it, and have the database looked at.") from None
+    return SecretValue(plain.decode())
+
+
+def _aad(key_id: str, binding: str) -> bytes:
+    return f"cognito-client-portal/1|{key_id}|{binding}".encode()
+
+
+def fingerprint(value: SecretValue) -> tuple[str, str]:
+    """(key id, HMAC-SHA256 hex) under the first fingerprint key: answers "whose is this?" without storing it."""
+    key_id, key = next(iter(read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS").items()))
+    return key_id, hmac.new(key, value.reveal().encode(), "sha256").hexdigest()

@@ -1,0 +1,271 @@
+"""App clients: create, change scopes, change settings. Each act is an operation with its steps."""
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from clients.aws.cognito import Described, Gateway
+from clients.errors import Conflict, InvalidInput, OutcomeUnknown
+from clients.models import AppClient, Operation, Scope, Secret, SecretState, Status, Tenant, User, UserPool
+from clients.models.ids import new_ulid
+from clients.services import claims, secrets
+from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.validators import check_client_name, check_scope_names, check_validity
+
+CREATE, CHANGE = "client:create", "client:change"
+LIFETIMES = (90, 180, 365)
+
+
+def gateway_for(pool: UserPool) -> Gateway:
+    return Gateway(pool.region, pool.user_pool_id)
+
+
+# --- Create ------------------------------------------------------------------------------------
+
+
+def create_client(
+    pool: UserPool, *, actor: User, operation_id: str, tenant: Tenant, name: str, scopes: list[str], attributes: dict[str, Any],
+    access_token_seconds: int = 3600, lifetime_days: int | None = 180, no_expiry_reason: str = "",
+    contact: User | None = None, notes: str = "", via: str = "web",
+) -> AppClient:  # fmt: skip
+    """An app client exists in Cognito with our secret, its attributes are published, its secret waits sealed.
+
+    Refused before anything is written (InvalidInput by field): bad or taken name, unknown, foreign or retiring scopes,
+    attribute values, validity outside 5 minutes to 24 hours (seconds), a lifetime without end and without reason.
+    A failure midway leaves the client *Creating*, its secret sealed, and the operation for the worker; nothing is
+    created twice. Calling again with the same `operation_id` returns the same client. Source: cognito_facts sections 1, 2.
+    """
+    params = {
+        "pool": pool.public_id, "tenant": tenant.slug, "name": name, "scopes": sorted(set(scopes)), "attributes": attributes,
+        "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days, "no_expiry_reason": no_expiry_reason,
+    }  # fmt: skip
+    if repeated := find_repeated(operation_id, CREATE, params, actor):
+        if repeated.app_client is None:
+            raise Conflict("This form was already used. Open it again.")
+        return repeated.app_client
+    scope_rows, overrides = _check_creation(pool, tenant, params)
+    app_client = AppClient(
+        pool=pool, tenant=tenant, name=name, op_tag=operation_id, access_token_seconds=access_token_seconds, contact=contact,
+        notes=notes, secret_lifetime_days=lifetime_days, no_expiry_reason=no_expiry_reason, document_version=1, created_by=actor,
+        expires_at=timezone.now() + timedelta(days=lifetime_days) if lifetime_days else None,
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            operation = _write_creation(app_client, scope_rows, overrides, params, actor, via)
+    except IntegrityError:
+        if repeated := find_repeated(operation_id, CREATE, params, actor):  # the other click was first
+            return repeated.app_client or app_client
+        raise InvalidInput({"name": [_taken(tenant, name)]}) from None
+    drive(operation)
+    app_client.refresh_from_db()
+    return app_client
+
+
+def _taken(tenant: Tenant, name: str) -> str:
+    return f"{tenant.name} already has a client named {name}. Choose another name."
+
+
+def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> tuple[list[Scope], dict[str, Any]]:
+    name = params["name"]
+    problems = {"name": check_client_name(name), "access_token_seconds": check_validity(params["access_token_seconds"])}
+    if AppClient.objects.present().filter(pool=pool, tenant=tenant, name__iexact=name).exists():
+        problems["name"].append(_taken(tenant, name))
+    scope_rows, problems["scopes"] = _check_scopes(pool, params["scopes"], held=frozenset())
+    problems["secret_lifetime"] = _check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
+    checked = claims.preview(pool, tenant, params["attributes"])
+    for claim_name, sentences in checked.problems.items():
+        problems[f"attribute:{claim_name}" if claim_name else "attributes"] = sentences
+    found = {field: sentences for field, sentences in problems.items() if sentences}
+    if found:
+        raise InvalidInput(found)
+    return scope_rows, claims.clean_overrides(params["attributes"])[0]
+
+
+def _check_lifetime(days: int | None, reason: str) -> list[str]:
+    if days is None and not reason.strip():
+        return ["A secret without an end needs a reason."]
+    if days is not None and days not in LIFETIMES:
+        return ["Choose 90, 180 or 365 days, or no end with a reason."]
+    return []
+
+
+def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> tuple[list[Scope], list[str]]:
+    """Rows for the names, and sentences for those this pool does not offer. What a client already holds may stay."""
+    problems = check_scope_names(names)
+    rows = list(Scope.objects.filter(resource_server__pool=pool, full_name__in=names))
+    known = {row.full_name for row in rows}
+    unknown = [n for n in names if n not in known and not any(n in p for p in problems)]
+    problems += [f"There is no scope {n[:80]} in the pool {pool.environment}." for n in unknown]
+    problems += [f"{r.full_name} is being retired and cannot be given out." for r in rows if r.retiring_at and r.full_name not in held]
+    return rows, problems
+
+
+def _write_creation(
+    app_client: AppClient, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], actor: User, via: str
+) -> Operation:
+    app_client.save(force_insert=True)
+    through = AppClient.scopes.through
+    through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)
+    if overrides:
+        claims.write_overrides(app_client, overrides)
+    secrets.seal_new_secret(app_client, actor=actor)
+    return begin(
+        app_client.op_tag, CREATE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
+        pool=app_client.pool, app_client=app_client,
+    )  # fmt: skip
+
+
+def _creating(operation: Operation) -> AppClient:
+    if operation.app_client is None:
+        raise ValueError(f"Operation {operation.pk} has no client.")
+    return AppClient.objects.select_related("pool", "tenant").get(pk=operation.app_client.pk)
+
+
+@step(CREATE, "create", writes_to_pool=True)
+def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """Create is not idempotent: after an unknown outcome the tag in the name finds our own client (cognito_facts section 1)."""
+    app_client = _creating(operation)
+    gateway = gateway_for(app_client.pool)
+    left = gateway.find_clients_by_tag(app_client.op_tag) if unknown else []
+    for duplicate in left[1:]:
+        gateway.delete_client(duplicate)
+    client_id = left[0] if left else None
+    if client_id is None:
+        secret = app_client.secrets.get(state=SecretState.PENDING)
+        client_id = gateway.create_client(
+            name=app_client.cognito_name, secret=secrets.open_for_cognito(secret), access_token_seconds=app_client.access_token_seconds,
+            scopes=sorted(app_client.scopes.values_list("full_name", flat=True)),
+        )  # fmt: skip
+    found = bool(left)
+
+    def record() -> dict[str, Any]:
+        AppClient.objects.filter(pk=app_client.pk, client_id__isnull=True).update(client_id=client_id)
+        return {"client_id": client_id, "adopted": found, "duplicates_removed": left[1:]}
+
+    return record
+
+
+@step(CREATE, "list-secrets")
+def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
+    """Create's answer does not name the secret's id, List does (cognito_facts section 2)."""
+    app_client = _creating(operation)
+    listed = gateway_for(app_client.pool).list_secrets(str(app_client.client_id))
+    if not listed:
+        raise OutcomeUnknown("Cognito does not list the new secret yet. The portal goes on by itself.")
+
+    def record() -> dict[str, Any]:
+        secret_id = listed[0].secret_id
+        Secret.objects.filter(app_client=app_client, state=SecretState.PENDING).update(
+            cognito_secret_id=secret_id, state=SecretState.CURRENT, expires_at=app_client.expires_at
+        )
+        return {"secret_id": secret_id, "listed": len(listed)}
+
+    return record
+
+
+@step(CREATE, "publish")
+def _publish_attributes(operation: Operation, unknown: bool) -> Record:
+    app_client = _creating(operation)
+    version = claims.put_current_document(app_client)
+
+    def record() -> dict[str, Any]:
+        claims.record_published(app_client, version)
+        AppClient.objects.filter(pk=app_client.pk, status=Status.CREATING).update(status=Status.ACTIVE)
+        return {"published_version": version, "client_id": app_client.client_id}
+
+    return record
+
+
+# --- Change scopes, name, validity ---------------------------------------------------------------
+
+
+def change_scopes(
+    app_client: AppClient, *, actor: User, operation_id: str, generation: int, scopes: list[str], via: str = "web"
+) -> Operation:
+    """The client holds exactly these scopes, in Cognito and here; everything else of it stays as it was.
+
+    Refused: as for creating; a form older than the client, or another live operation (Conflict). Tokens already issued
+    keep the old scopes until they expire.
+    """
+    before = sorted(app_client.scopes.values_list("full_name", flat=True))
+    params = {"client": app_client.public_id, "generation": generation, "scopes": sorted(set(scopes)), "before": before}
+    if repeated := Operation.objects.filter(pk=operation_id).first():
+        return find_repeated(operation_id, CHANGE, params | {"before": repeated.params.get("before")}, actor) or repeated
+    _must_be_changeable(app_client)
+    rows, problems = _check_scopes(app_client.pool, params["scopes"], held=frozenset(before))
+    if problems:
+        raise InvalidInput({"scopes": problems})
+    with transaction.atomic():
+        claims.raise_generation(app_client, generation)
+        app_client.scopes.set(rows)
+        operation = _begin_change(app_client, params, actor, operation_id, via)
+    return drive(operation)
+
+
+def change_settings(
+    app_client: AppClient, *, actor: User, operation_id: str, generation: int, name: str, access_token_seconds: int,
+    contact: User | None, notes: str, via: str = "web",
+) -> Operation:  # fmt: skip
+    """Name and token validity (seconds) are changed in Cognito and here, contact and notes here. Refusals as above."""
+    params = {
+        "client": app_client.public_id, "generation": generation, "name": name, "access_token_seconds": access_token_seconds,
+        "contact": contact.pk if contact else None,
+    }  # fmt: skip
+    if repeated := find_repeated(operation_id, CHANGE, params, actor):
+        return repeated
+    _must_be_changeable(app_client)
+    problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
+    same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant, name__iexact=name)
+    if same.exclude(pk=app_client.pk).exists():
+        problems["name"].append(_taken(app_client.tenant, name))
+    if any(problems.values()):
+        raise InvalidInput({field: sentences for field, sentences in problems.items() if sentences})
+    with transaction.atomic():
+        claims.raise_generation(app_client, generation)
+        AppClient.objects.filter(pk=app_client.pk).update(
+            name=name, access_token_seconds=access_token_seconds, contact=contact, notes=notes
+        )
+        operation = _begin_change(app_client, params, actor, operation_id, via)
+    return drive(operation)
+
+
+def _must_be_changeable(app_client: AppClient) -> None:
+    if app_client.status not in (Status.ACTIVE, Status.ROTATING) or not app_client.client_id:
+        raise Conflict(f"A client that is {app_client.get_status_display().lower()} cannot be changed.")
+
+
+def _begin_change(app_client: AppClient, params: dict[str, Any], actor: User, operation_id: str, via: str) -> Operation:
+    return begin(operation_id or new_ulid(), CHANGE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
+                 pool=app_client.pool, app_client=app_client)  # fmt: skip
+
+
+@step(CHANGE, "update", writes_to_pool=True)
+def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """Sends our fields over what Cognito holds; repeating it writes the same again, so there is nothing to look for."""
+    app_client = _creating(operation)
+    owned = {
+        "ClientName": app_client.cognito_name,
+        "AllowedOAuthScopes": sorted(app_client.scopes.values_list("full_name", flat=True)),
+        "AccessTokenValidity": app_client.access_token_seconds,
+    }
+    seen: Described = {}
+
+    def changes(observed: Described) -> dict[str, Any]:
+        seen.update(observed)
+        wanted: dict[str, Any] = dict(owned) if "scopes" not in operation.params else {"AllowedOAuthScopes": owned["AllowedOAuthScopes"]}
+        if "scopes" not in operation.params:
+            wanted.pop("AllowedOAuthScopes")
+            wanted["TokenValidityUnits"] = observed.get("TokenValidityUnits", {}) | {"AccessToken": "seconds"}
+        return wanted
+
+    after = gateway_for(app_client.pool).change_client(str(app_client.client_id), changes)
+
+    def record() -> dict[str, Any]:
+        return {"before": _facts(seen), "after": _facts(after)}
+
+    return record
+
+
+def _facts(described: Described) -> dict[str, Any]:
+    return {key: described.get(key) for key in ("ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits")}

@@ -1,0 +1,256 @@
+"""Attributes: from definitions, tenant values and overrides to one document per client, and on to the claims table."""
+import json
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from clients.aws import claims_table
+from clients.errors import Conflict, InvalidInput, PortalError
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    ClientOverride,
+    Outcome,
+    Status,
+    Tenant,
+    TenantValue,
+    TriggerMode,
+    User,
+    UserPool,
+)
+from clients.services import audit
+from clients.validators import DOCUMENT_MAX_BYTES, check_claim_name, clean_value
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a future token and where it comes from: cognito, pool, scopes, tenant, client or default."""
+
+    name: str
+    value: Any
+    source: str
+    was: Any = None
+    definition: AttributeDefinition | None = None
+
+    @property
+    def as_json(self) -> str:
+        return json.dumps(self.value, ensure_ascii=False)
+
+
+@dataclass
+class Preview:
+    """The payload of the next token. `size`: bytes of the attribute document. `problems`: sentences per claim name."""
+
+    claims: list[Claim] = field(default_factory=list)
+    size: int = 0
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        return not self.problems
+
+
+def define_attribute(
+    *, actor: User, claim_name: str, type: str, choices: list[str] | None = None, is_required: bool = False,
+    default: Any = None, is_overridable: bool = False, description: str = "", via: str = "web",
+) -> AttributeDefinition:  # fmt: skip
+    """A new attribute definition. Refused: reserved or malformed claim names, a default of the wrong type."""
+    problems = {"claim_name": check_claim_name(claim_name)}
+    if UserPool.objects.filter(tenant_claim=claim_name).exists():
+        problems["claim_name"].append("This claim carries the tenant itself; the portal fills it.")
+    if default is not None:
+        try:
+            default = clean_value(type, default, choices or [])
+        except ValueError as error:
+            problems["default"] = [str(error)]
+    _refuse(problems)
+    with transaction.atomic():
+        definition = AttributeDefinition.objects.create(
+            claim_name=claim_name, type=type, choices=choices or [], is_required=is_required, default=default,
+            is_overridable=is_overridable, description=description,
+        )  # fmt: skip
+        audit.append("attribute:define", Outcome.OK, actor=actor, via=via, detail={"claim_name": claim_name, "type": type})
+    return definition
+
+
+def _refuse(problems: dict[str, list[str]]) -> None:
+    found = {name: sentences for name, sentences in problems.items() if sentences}
+    if found:
+        raise InvalidInput(found)
+
+
+def clean_overrides(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """(typed values by claim name, problems by claim name). None and empty text mean: no override."""
+    known = {d.claim_name: d for d in AttributeDefinition.objects.filter(retired_at__isnull=True)}
+    values: dict[str, Any] = {}
+    problems: dict[str, list[str]] = {}
+    for name, value in raw.items():
+        if value is None or value == "":
+            continue
+        definition = known.get(name)
+        if definition is None:
+            problems[name] = [f"There is no attribute {name}."]
+        elif not definition.is_overridable:
+            problems[name] = [f"{name} is set on the tenant and cannot differ per client."]
+        else:
+            try:
+                values[name] = clean_value(definition.type, value, definition.choices)
+            except ValueError as error:
+                problems[name] = [str(error)]
+    return values, problems
+
+
+def _effective(pool: UserPool, tenant: Tenant, overrides: dict[str, Any]) -> tuple[list[Claim], dict[str, list[str]]]:
+    """The claims we add, in order, and what is missing."""
+    tenant_values = dict(TenantValue.objects.filter(tenant=tenant).values_list("definition_id", "value"))
+    claims = [Claim(pool.tenant_claim, tenant.slug, "tenant")]
+    problems: dict[str, list[str]] = {}
+    for definition in AttributeDefinition.objects.filter(retired_at__isnull=True):
+        name, inherited = definition.claim_name, tenant_values.get(definition.pk)
+        if name in overrides:
+            was = inherited if inherited is not None else definition.default
+            claims.append(Claim(name, overrides[name], "client", was, definition))
+        elif inherited is not None:
+            claims.append(Claim(name, inherited, "tenant", definition=definition))
+        elif definition.default is not None:
+            claims.append(Claim(name, definition.default, "default", definition=definition))
+        elif definition.is_required:
+            problems[name] = [f"{name} is required: set it on the tenant {tenant.name} or here."]
+    return claims, problems
+
+
+def _document_text(claims: list[Claim]) -> str:
+    return json.dumps({c.name: c.value for c in claims}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def preview(
+    pool: UserPool, tenant: Tenant, overrides: dict[str, Any], *, scopes: list[str] | tuple[str, ...] = (),
+    app_client: AppClient | None = None, access_token_seconds: int = 3600,
+) -> Preview:  # fmt: skip
+    """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
+    values, problems = clean_overrides(overrides)
+    ours, missing = _effective(pool, tenant, values)
+    client_id = app_client.client_id if app_client and app_client.client_id else "made by Cognito"
+    size = len(_document_text(ours).encode())
+    problems = missing | problems
+    if size > DOCUMENT_MAX_BYTES:
+        problems[""] = [f"The attributes need {size} bytes; at most {DOCUMENT_MAX_BYTES} fit. Shorten a value."]
+    claims = [
+        Claim("iss", pool.issuer, "cognito"),
+        Claim("sub", client_id, "cognito"),
+        Claim("client_id", client_id, "cognito"),
+        Claim("token_use", "access", "cognito"),
+        Claim("scope", " ".join(scopes), "scopes"),
+        *ours,
+        Claim("exp", f"issued + {access_token_seconds // 60} min", "pool"),
+    ]
+    return Preview(claims, size, problems)
+
+
+def overrides_of(app_client: AppClient) -> dict[str, Any]:
+    return dict(app_client.overrides.values_list("definition__claim_name", "value"))
+
+
+def write_overrides(app_client: AppClient, values: dict[str, Any]) -> None:
+    """Replaces the overrides with typed values, inside the caller's transaction."""
+    definitions = {d.claim_name: d for d in AttributeDefinition.objects.filter(claim_name__in=values)}
+    app_client.overrides.all().delete()
+    ClientOverride.objects.bulk_create(
+        ClientOverride(app_client=app_client, definition=definitions[name], value=value) for name, value in values.items()
+    )
+
+
+def set_overrides(app_client: AppClient, *, actor: User, generation: int, values: dict[str, Any], via: str = "web") -> None:
+    """The client's own values become exactly these; tokens follow once published, which is tried at once.
+
+    Refused: unknown or fixed attributes, wrong types, too large a document (InvalidInput by claim name); a form older
+    than the client (Conflict). A failure to publish leaves the model right and the worker publishing.
+    """
+    checked = preview(app_client.pool, app_client.tenant, values)
+    _refuse(checked.problems)
+    typed, _ = clean_overrides(values)
+    with transaction.atomic():
+        raise_generation(app_client, generation)
+        before = overrides_of(app_client)
+        write_overrides(app_client, typed)
+        AppClient.objects.filter(pk=app_client.pk).update(document_version=F("document_version") + 1, publish_after=None)
+        audit.append("attributes:set", Outcome.OK, actor=actor, via=via, app_client=app_client,
+                     detail={"before": before, "after": typed})  # fmt: skip
+    app_client.refresh_from_db()
+    if app_client.client_id:
+        publish(app_client)
+
+
+def raise_generation(app_client: AppClient, generation: int) -> None:
+    """Compare-and-set on what the form saw. Raises Conflict when somebody else saved in between."""
+    if not AppClient.objects.filter(pk=app_client.pk, generation=generation).update(generation=F("generation") + 1):
+        raise Conflict("Somebody changed this client since you opened the page. Look at the new values, then decide again.")
+    app_client.generation = generation + 1
+
+
+def document_for(app_client: AppClient) -> claims_table.Document:
+    """The document at the client's present version: claims when it may have tokens, else a denial or a tombstone."""
+    if app_client.client_id is None:
+        raise ValueError("No document without a client id.")
+    state = {Status.PAUSED: "paused", Status.DELETED: "deleted"}.get(Status(app_client.status), "active")
+    claims: list[Claim] = []
+    if state == "active":
+        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client))
+    return claims_table.Document(app_client.client_id, app_client.document_version, state, _document_text(claims))
+
+
+def put_current_document(app_client: AppClient) -> int:
+    """The remote call alone: puts the document and returns its version."""
+    with transaction.atomic():
+        fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+        document = document_for(fresh)
+    claims_table.put_document(fresh.pool.region, fresh.pool.claims_table, document)
+    return document.version
+
+
+def record_published(app_client: AppClient, version: int) -> None:
+    """Raises `published_version` to what the table holds, never lowers it. Inside the caller's transaction."""
+    behind = AppClient.objects.filter(pk=app_client.pk, published_version__lt=version)
+    behind.update(published_version=version, published_at=timezone.now(), publish_error="", publish_after=None)
+
+
+def publish(app_client: AppClient) -> bool:
+    """Brings the table to the model's version. True when it is there; a failure is noted and the worker goes on."""
+    try:
+        version = put_current_document(app_client)
+    except PortalError as error:
+        later = timezone.now() + timedelta(seconds=10)
+        AppClient.objects.filter(pk=app_client.pk).update(publish_error=error.sentence[:300], publish_after=later)
+        logger.warning("publishing client %s: %s", app_client.public_id, error.technical)
+        return False
+    with transaction.atomic():
+        record_published(app_client, version)
+        audit.append("attributes:publish", Outcome.OK, actor=None, via="portal", app_client=app_client,
+                     detail={"version": version})  # fmt: skip
+    return True
+
+
+def publish_due(limit: int = 100) -> int:
+    """Publishes where model and table differ. Creating clients are left to their operation's own step."""
+    now = timezone.now()
+    due = AppClient.objects.unpublished().exclude(status=Status.CREATING).exclude(publish_after__gt=now)
+    return sum(publish(app_client) for app_client in due.select_related("pool", "tenant")[:limit])
+
+
+def why_not_in_token(app_client: AppClient) -> str:
+    """Empty when the next token will carry the claims; else the reason, in a sentence."""
+    pool = app_client.pool
+    if pool.trigger_mode == TriggerMode.NONE:
+        return "The pool has no pre token generation trigger, so tokens go out without attributes. Run install_trigger."
+    if pool.tier == "LITE":
+        return "The pool is on the Lite plan; machine tokens get claims on Essentials or Plus only."
+    if not app_client.is_published:
+        return "The attributes are saved but not published yet. The portal goes on by itself."
+    return ""

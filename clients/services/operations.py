@@ -1,0 +1,237 @@
+"""The engine: intent, one remote call per step, outcome; resume, back off, give up visibly. Knows no noun."""
+import hashlib
+import json
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from clients.errors import Conflict, OutcomeUnknown, PortalError, Throttled
+from clients.models import LIVE, Operation, OperationState, Outcome, User
+from clients.models.ids import new_ulid
+from clients.services import audit
+from clients.services.crash import crash
+from clients.services.pool_lease import LONGEST_WAIT, pool_lease
+
+logger = logging.getLogger(__name__)
+MOST_ATTEMPTS = 25
+
+# Runs in the outcome transaction, writes the facts, returns what the audit entry tells.
+Record = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """`act(operation, unknown)` makes at most one remote write and returns what to record. `unknown`: an earlier
+    attempt may have been applied, so look first."""
+
+    name: str
+    act: Callable[[Operation, bool], Record]
+    writes_to_pool: bool
+
+
+KINDS: dict[str, list[Step]] = {}
+
+
+def step(kind: str, name: str, *, writes_to_pool: bool = False) -> Callable[[Callable[[Operation, bool], Record]], Any]:
+    """Registers a step; the order of registration is the order of the steps."""
+
+    def register(act: Callable[[Operation, bool], Record]) -> Callable[[Operation, bool], Record]:
+        KINDS.setdefault(kind, []).append(Step(name, act, writes_to_pool))
+        return act
+
+    return register
+
+
+class LeaseLost(Exception):
+    """Somebody else drives this operation now; whatever we learned is theirs to find out."""
+
+
+def hash_params(params: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
+
+
+def find_repeated(operation_id: str, kind: str, params: dict[str, Any], actor: User) -> Operation | None:
+    """The operation a double click already started. Raises Conflict when the id was used for something else."""
+    earlier = Operation.objects.filter(pk=operation_id).first()
+    if earlier is None:
+        return None
+    if (earlier.kind, earlier.params_hash, earlier.actor_id) != (kind, hash_params(params), actor.pk):
+        raise Conflict("This form was already used for another change. Open it again and repeat what you wanted.")
+    return earlier
+
+
+def begin(operation_id: str, kind: str, *, target: str, params: dict[str, Any], actor: User, via: str, **fields: Any) -> Operation:
+    """Writes the intent: the row, leased to the caller, and the audit entry "started". Inside the caller's transaction.
+
+    Raises Conflict when the target has a live operation already.
+    """
+    try:
+        with transaction.atomic():
+            operation = Operation.objects.create(
+                id=operation_id, kind=kind, target=target, params=params, params_hash=hash_params(params), actor=actor, via=via,
+                step=KINDS[kind][0].name, lease_token=new_ulid(), lease_until=_lease_end(), attempts=1, **fields,
+            )  # fmt: skip
+    except IntegrityError:
+        raise Conflict("Another change to this is still under way. Wait until it is done, then try again.") from None
+    _audit(operation, Outcome.STARTED, {"params": params})
+    return operation
+
+
+def _lease_end():
+    """Longer than a step can take: waiting for the pool, two calls up to their timeout, and a margin."""
+    seconds = LONGEST_WAIT + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    return timezone.now() + timedelta(seconds=seconds)
+
+
+def _audit(operation: Operation, outcome: Outcome, detail: dict[str, Any]) -> None:
+    audit.append(
+        operation.kind, outcome, actor=operation.actor, via=operation.via, app_client=operation.app_client, pool=operation.pool,
+        operation=operation, reason=operation.reason, detail=detail,
+    )  # fmt: skip
+
+
+def drive(operation: Operation, *, unknown: bool = False) -> Operation:
+    """Takes a leased operation as far as it goes now. Returns it as it stands: done, waiting, refused or given up."""
+    crash("before:" + operation.kind + ":" + operation.step)
+    try:
+        while operation.is_live:
+            if not _attempt(operation, unknown):
+                break
+            unknown = False
+    except LeaseLost:
+        logger.warning("operation %s: lease lost at step %s", operation.id, operation.step)
+    operation.refresh_from_db()
+    return operation
+
+
+def _attempt(operation: Operation, unknown: bool) -> bool:
+    """One step: the remote call without a transaction, then its outcome. True when the operation advanced."""
+    current = next(s for s in KINDS[operation.kind] if s.name == operation.step)
+    point = f"{operation.kind}:{current.name}"
+    try:
+        if current.writes_to_pool:
+            with pool_lease(operation.pool):
+                record = current.act(operation, unknown)
+        else:
+            record = current.act(operation, unknown)
+    except PortalError as error:
+        _record_failure(operation, error, unknown)
+        return False
+    except Exception as error:  # a defect of ours: the operation must not be lost with it
+        logger.exception("operation %s failed at step %s", operation.id, operation.step)
+        defect = OutcomeUnknown("The portal made a mistake here. It is logged and will be tried again.", technical=repr(error))
+        _record_failure(operation, defect, unknown)
+        return False
+    crash("answered:" + point)
+    _record_success(operation, current, record, unknown)
+    crash("recorded:" + point)
+    return True
+
+
+def _hold(operation: Operation, **changes: Any) -> None:
+    """Compare-and-set: writes only while the lease is ours and the step unchanged. Raises LeaseLost."""
+    mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token, step=operation.step, state__in=LIVE)
+    if mine.update(**changes) != 1:
+        raise LeaseLost
+    for name, value in changes.items():
+        setattr(operation, name, value)
+
+
+def _record_success(operation: Operation, current: Step, record: Record, unknown: bool) -> None:
+    steps = KINDS[operation.kind]
+    following = steps[steps.index(current) + 1 :]
+    now = timezone.now()
+    with transaction.atomic():
+        if following:
+            _hold(operation, step=following[0].name, step_in_flight=True, step_started_at=now, lease_until=_lease_end(),
+                  attempts=1, last_error="", last_error_code="", technical="")  # fmt: skip
+        else:
+            _hold(operation, state=OperationState.DONE, step_in_flight=False, finished_at=now, lease_until=now, last_error="",
+                  last_error_code="", technical="")  # fmt: skip
+        detail = record() | {"step": current.name}
+        if unknown:
+            _audit(operation, Outcome.RESOLVED, detail)
+        if not following:
+            _audit(operation, Outcome.OK, detail)
+
+
+def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> None:
+    """Waiting (with when), refused or given up; the caller's next attempt learns whether to look first."""
+    now = timezone.now()
+    is_unknown = isinstance(error, OutcomeUnknown)
+    again = is_unknown or isinstance(error, Throttled)
+    state = OperationState.WAITING if again else OperationState.REFUSED
+    if again and operation.attempts >= MOST_ATTEMPTS:
+        state = OperationState.GIVEN_UP
+    pause = min(2.0**operation.attempts, 300) * random.uniform(0.5, 1)
+    if is_unknown:
+        # The lost request may still be on its way: conclude nothing before its timeout and a margin have passed.
+        pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)
+    with transaction.atomic():
+        _hold(
+            operation, state=state, step_in_flight=unknown or is_unknown, lease_until=now, last_error=error.sentence[:500],
+            next_try_at=now + timedelta(seconds=pause), last_error_code=error.code, technical=error.technical,
+            finished_at=None if state in LIVE else now,
+        )  # fmt: skip
+        detail = {"step": operation.step, "error": error.code, "technical": error.technical}
+        if is_unknown and not unknown:
+            _audit(operation, Outcome.UNKNOWN, detail)
+        if state not in LIVE:
+            _audit(operation, Outcome.FAILED, detail | {"given_up": state == OperationState.GIVEN_UP})
+
+
+def claim(operation: Operation) -> bool | None:
+    """Takes a due operation for this process. None: somebody else was faster. Else whether its step's outcome is unknown."""
+    now, token = timezone.now(), new_ulid()
+    free = Operation.objects.filter(pk=operation.pk, state__in=LIVE, lease_until__lte=now, attempts=operation.attempts)
+    free = free.filter(step=operation.step, step_in_flight=operation.step_in_flight)
+    taken = free.update(
+        state=OperationState.RUNNING, lease_token=token, lease_until=_lease_end(), attempts=operation.attempts + 1,
+        step_in_flight=True, step_started_at=now,
+    )  # fmt: skip
+    if not taken:
+        return None
+    unknown = operation.step_in_flight
+    operation.refresh_from_db()
+    return unknown
+
+
+def resume_due(limit: int = 50) -> int:
+    """Drives what is due, most urgent first. Returns how many operations were taken up."""
+    taken = 0
+    for operation in Operation.objects.due().select_related("pool", "app_client", "actor")[:limit]:
+        unknown = claim(operation)
+        if unknown is not None:
+            taken += 1
+            drive(operation, unknown=unknown)
+    return taken
+
+
+def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> Operation:
+    """Puts a waiting, refused or given-up operation on again, now. Refused when its target has another live one."""
+    now = timezone.now()
+    settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    if operation.step_in_flight and operation.step_started_at + timedelta(seconds=settle) > now:
+        raise Conflict("The last request may still be on its way. The portal looks and goes on by itself in a few seconds.")
+    with transaction.atomic():
+        stopped = Operation.objects.filter(pk=operation.pk, lease_until__lte=now).exclude(state=OperationState.DONE)
+        try:
+            changed = stopped.update(state=OperationState.WAITING, next_try_at=now, attempts=0, finished_at=None)
+        except IntegrityError:
+            raise Conflict("Another change to this is under way. Wait until it is done.") from None
+        if not changed:
+            raise Conflict("This operation is being worked on or is done already.")
+        operation.refresh_from_db()
+        audit.append("operation:retry", Outcome.OK, actor=actor, via=via, app_client=operation.app_client, pool=operation.pool,
+                     operation=operation)  # fmt: skip
+    unknown = claim(operation)
+    return operation if unknown is None else drive(operation, unknown=unknown)
+
+

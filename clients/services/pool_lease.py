@@ -1,0 +1,42 @@
+"""One writer per pool at a time, paced below Cognito's quota; shared by web and workers through the pool's row."""
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from clients.errors import Throttled
+from clients.models import UserPool
+from clients.models.ids import new_ulid
+
+LONGEST_WAIT = 10.0  # seconds; then the operation waits in its row instead of in a process
+
+
+@contextmanager
+def pool_lease(pool: UserPool) -> Iterator[None]:
+    """Holds the pool for one write. Cognito refuses parallel writes (cognito_facts section 1) and counts 5 per second
+    per operation (section 7). Raises Throttled when no slot comes within 10 s."""
+    token = new_ulid()
+    _wait_for(pool, token)
+    try:
+        yield
+    finally:
+        free_at = time.time()
+        interval = 1 / settings.COGNITO_WRITES_PER_SECOND if settings.COGNITO_WRITES_PER_SECOND else 0
+        UserPool.objects.filter(pk=pool.pk, lease_token=token).update(
+            lease_token="", lease_until=0, next_write_at=free_at + interval
+        )
+
+
+def _wait_for(pool: UserPool, token: str) -> None:
+    deadline, pause = time.time() + LONGEST_WAIT, 0.02
+    hold = 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    while True:
+        now = time.time()
+        free = UserPool.objects.filter(pk=pool.pk, lease_until__lte=now, next_write_at__lte=now)
+        if free.update(lease_token=token, lease_until=now + hold):
+            return
+        if now > deadline:
+            raise Throttled("Other changes to this pool are being made. This one goes on by itself.")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.25)

@@ -1,0 +1,46 @@
+"""User pools: connect one, and check that it is still there."""
+import re
+
+from django.db import transaction
+from django.utils import timezone
+
+from clients.aws.cognito import Gateway
+from clients.errors import InvalidInput, NotFound
+from clients.models import Outcome, User, UserPool
+from clients.services import audit
+
+
+def connect_pool(
+    *, actor: User, environment: str, region: str, user_pool_id: str, token_url: str = "", issuer: str = "", jwks_url: str = "",
+    claims_table: str, usage_table: str, trigger_mode: str = "none", via: str = "web",
+) -> UserPool:  # fmt: skip
+    """Records a pool that Cognito knows. URLs default to AWS's own; overriding them is an administrator's act."""
+    if not re.fullmatch(r"[a-z0-9]{1,8}", environment, re.ASCII):
+        raise InvalidInput({"environment": ["1 to 8 lower-case letters and digits, such as prod: it is part of every secret."]})
+    try:
+        described = Gateway(region, user_pool_id).describe_pool()
+    except NotFound:
+        raise InvalidInput({"user_pool_id": [f"Cognito has no user pool {user_pool_id} in {region}."]}) from None
+    domain = described.get("CustomDomain") or described.get("Domain") or ""
+    host = domain if "." in domain else f"{domain}.auth.{region}.amazoncognito.com"
+    issuer = issuer or f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
+    with transaction.atomic():
+        pool = UserPool.objects.create(
+            environment=environment, region=region, user_pool_id=user_pool_id, domain=domain, issuer=issuer,
+            token_url=token_url or (f"https://{host}/oauth2/token" if domain else ""),
+            jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json", tier=described.get("UserPoolTier", ""),
+            claims_table=claims_table, usage_table=usage_table, trigger_mode=trigger_mode, checked_at=timezone.now(),
+        )  # fmt: skip
+        audit.append("pool:connect", Outcome.OK, actor=actor, via=via, pool=pool, detail={"user_pool_id": user_pool_id})
+    return pool
+
+
+def check_presence(pool: UserPool) -> bool:
+    """False, and marked so, when Cognito says the pool does not exist: then nothing about its clients is drift."""
+    try:
+        Gateway(pool.region, pool.user_pool_id).describe_pool()
+        missing = False
+    except NotFound:
+        missing = True
+    UserPool.objects.filter(pk=pool.pk).update(is_missing=missing, checked_at=timezone.now())
+    return not missing

@@ -1,0 +1,105 @@
+"""Checks of input that need no database: names, scopes, validity, claim names and attribute values."""
+import re
+import unicodedata
+from typing import Any
+
+from clients import limits
+
+NAME_MAX = 97  # Cognito's 128 minus " op-" and the 26 characters of the tag
+SHORTEST, LONGEST = 300, 86_400  # seconds: Cognito's window for access tokens, 5 minutes to 24 hours (section 1)
+DOCUMENT_MAX_BYTES = 4_096
+VALUE_MAX = 256
+CLAIM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}", re.ASCII)
+USER_SCOPES = frozenset({"openid", "email", "profile", "phone", "aws.cognito.signin.user.admin"})
+# Cognito does not let a trigger set these (cognito_facts section 5), and the portal keeps the registered ones free.
+RESERVED_CLAIMS = frozenset(
+    "sub client_id iss exp iat nbf jti origin_jti token_use version event_id auth_time acr amr azp nonce at_hash device_key "
+    "username identities aud scope email email_verified phone_number phone_number_verified name given_name family_name "
+    "middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at address".split()
+)
+
+
+def check_client_name(name: str) -> list[str]:
+    if not name.strip():
+        return ["Give the client a name."]
+    if name != name.strip():
+        return ["Remove the spaces at the beginning or end."]
+    if len(name) > NAME_MAX:
+        return [f"At most {NAME_MAX} characters; this name has {len(name)}."]
+    if any(unicodedata.category(c) == "Cc" for c in name):
+        return ["Keep the name on one line, without control characters."]
+    strange = sorted({c for c in name if not limits.client_name().pattern.fullmatch(c)})
+    if strange:
+        return [f"Cognito does not accept {' '.join(strange)} in names. Use letters a to z, digits, spaces and + = , . @ - _"]
+    return []
+
+
+def check_validity(seconds: int) -> list[str]:
+    if not SHORTEST <= seconds <= LONGEST:
+        return ["An access token is valid for 5 minutes to 24 hours."]
+    return []
+
+
+def check_scope_names(names: list[str]) -> list[str]:
+    """Problems of the list itself; whether each scope exists in the pool is checked against our rows."""
+    problems = [f"{name} is a scope for people signing in; a machine cannot have it." for name in names if name in USER_SCOPES]
+    longest = limits.scope().maximum
+    problems += [
+        f"{name[:60]}… is longer than {longest} characters with its resource server, so Cognito can never grant it."
+        for name in names
+        if len(name) > longest
+    ]
+    if not names:
+        problems.append("Choose at least one scope: without one Cognito answers every token request with invalid_scope.")
+    if len(names) > limits.scopes_per_client():
+        problems.append(f"At most {limits.scopes_per_client()} scopes per client; {len(names)} are chosen.")
+    return problems
+
+
+def check_claim_name(name: str) -> list[str]:
+    if name in RESERVED_CLAIMS or name.lower().startswith("cognito:") or name.startswith("custom:"):
+        return [f"{name} is reserved: Cognito or the OAuth standard gives it a meaning. Choose another claim name."]
+    if not CLAIM_NAME.fullmatch(name):
+        return ["A claim name begins with a letter and has at most 64 letters, digits and _ . : / -"]
+    return []
+
+
+def clean_value(kind: str, raw: Any, choices: list[str]) -> Any:
+    """The typed value of an attribute, from text as a form or command line gives it. Raises ValueError with a sentence."""
+    if kind == "choice":
+        if raw not in choices:
+            raise ValueError(f"Choose one of {', '.join(choices)}.")
+        return raw
+    return {"string": _text, "integer": _integer, "boolean": _boolean, "strings": _texts}[kind](raw)
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError("Enter a text.")
+    if len(raw) > VALUE_MAX:
+        raise ValueError(f"At most {VALUE_MAX} characters; this has {len(raw)}.")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in raw):
+        raise ValueError("Control characters and line breaks do not belong in a token.")
+    return raw
+
+
+def _integer(raw: Any) -> int:
+    if isinstance(raw, bool) or not re.fullmatch(r"-?[0-9]{1,15}", str(raw).strip(), re.ASCII):
+        raise ValueError("Enter a whole number with at most 15 digits.")
+    return int(raw)
+
+
+def _boolean(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    known = {"true": True, "yes": True, "false": False, "no": False}
+    if str(raw).strip().lower() not in known:
+        raise ValueError("Choose yes or no.")
+    return known[str(raw).strip().lower()]
+
+
+def _texts(raw: Any) -> list[str]:
+    parts = raw if isinstance(raw, list) else [part.strip() for part in str(raw).split(",")]
+    if not parts or len(parts) > 50:
+        raise ValueError("Enter 1 to 50 texts, separated by commas.")
+    return [_text(part) for part in parts]
