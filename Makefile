@@ -1,0 +1,62 @@
+# The commands of the house; `make help` lists them.
+PYTHON ?= python3
+PORT ?= 8000
+SANDBOX_PORT ?= 4566
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+INSTALLED := .venv/.installed
+TESTS := -n 2 --ignore=tests/prove --ignore=tests/bench
+
+.PHONY: help demo demo-reset test test-postgres check prove prove-tenth bench lock migrate install
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+# One stamp for everything: a lock that changed is installed again, an unchanged one costs nothing.
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is older. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing the locked requirements (once, about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+install: $(INSTALLED) ## create .venv and install the locked requirements
+
+demo: $(INSTALLED) ## a whole company to try the portal on, at http://localhost:8000 (PORT, SANDBOX_PORT move it)
+	@PORT=$(PORT) SANDBOX_PORT=$(SANDBOX_PORT) $(BIN)/python -m portal.demo
+
+demo-reset: $(INSTALLED) ## throw the demo's data away; the next `make demo` begins anew
+	@$(BIN)/python -m portal.demo --reset
+
+test: $(INSTALLED) ## the whole suite once, on SQLite
+	$(PYTEST) $(TESTS) $(ARGS)
+
+test-postgres: $(INSTALLED) ## the suite on TEST_POSTGRES_URL, or on a throw-away cluster
+	$(BIN)/python -m tests.postgres_cluster $(PYTEST) $(TESTS) $(ARGS)
+
+check: $(INSTALLED) ## everything that can be seen without running a test
+	$(BIN)/ruff check .
+	$(BIN)/python -m tests.check_deploy mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m tests.check_deploy makemigrations
+	$(BIN)/python -m tests.check_deploy deploy
+
+prove: $(INSTALLED) ## faults, seeds and scale, on SQLite and on PostgreSQL
+	$(PYTEST) tests/prove $(ARGS)
+	$(BIN)/python -m tests.postgres_cluster $(PYTEST) tests/prove $(ARGS)
+
+prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
+	PROVE_SHARE=10 PROVE_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo 0) $(PYTEST) tests/prove $(ARGS)
+
+bench: $(INSTALLED) ## ratios against a naive way of doing the same
+	$(PYTEST) tests/bench -p no:randomly -s -q $(ARGS)
+
+migrate: $(INSTALLED) ## bring the database of .env up to date
+	$(BIN)/python manage.py migrate
+	$(BIN)/python manage.py createcachetable
+
+lock: ## write requirements*.txt anew from requirements/*.in (needs uv)
+	cd requirements && uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header runtime.in -o ../requirements.txt
+	cd requirements && uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header dev.in -o ../requirements-dev.txt
