@@ -1,0 +1,110 @@
+"""System checks of `manage.py check --deploy`: what production must never start with."""
+import base64
+import binascii
+import ipaddress
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+DEMO_DOMAIN = "harbourline.example"
+KEY_BYTES = 32
+SHORTEST_SECRET_KEY = 50
+
+
+@register(Tags.security, deploy=True)
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every wrong setting in one run, so that nobody meets them one restart at a time."""
+    return [*_secret_key(), *_switches(), *_keys("SEALING_KEYS"), *_keys("FINGERPRINT_KEYS"), *_addresses()]
+
+
+@register(Tags.security, deploy=True)
+def check_no_demo_accounts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    from clients.models import User
+
+    try:
+        demo = User.objects.filter(email__iendswith=f"@{DEMO_DOMAIN}").count()
+    except (DatabaseError, ImproperlyConfigured):
+        # Also run where there is no database yet, for example while an image is built.
+        return [Info("The database did not answer (DATABASE_URL): demo accounts were not looked for.", id="clients.I001")]
+    if not demo:
+        return []
+    return [Error(
+        f"DATABASE_URL names a database with {demo} demo account(s), ending in @{DEMO_DOMAIN}: their passwords stand in a file.",
+        hint="Use a database of its own for production; never one that `make demo` has filled.", id="clients.E009",
+    )]
+
+
+def _secret_key() -> Iterator[CheckMessage]:
+    try:
+        length = len(settings.SECRET_KEY)
+    except ImproperlyConfigured:  # Django refuses to hand out an empty one
+        length = 0
+    if length < SHORTEST_SECRET_KEY:
+        yield Error(f"SECRET_KEY has {length} characters: set a random one of at least {SHORTEST_SECRET_KEY}.", id="clients.E001")
+
+
+def _switches() -> Iterator[CheckMessage]:
+    if settings.DEBUG:
+        yield Error("DEBUG is on: error pages would show settings and requests. Unset it.", id="clients.E002")
+    if settings.DEMO:
+        yield Error("PORTAL_DEMO is on: cookies would travel over http. Unset it.", id="clients.E003")
+    if not settings.ALLOWED_HOSTS:
+        yield Error("ALLOWED_HOSTS is empty: name the host people use, for example portal.example.com.", id="clients.E004")
+    elif "*" in settings.ALLOWED_HOSTS:
+        yield Error("ALLOWED_HOSTS contains *: name the hosts people use; links in mails are built from them.", id="clients.E004")
+
+
+def _keys(variable: str) -> Iterator[CheckMessage]:
+    """`id:base64` of 32 bytes, several separated by commas, ids distinct. The message never repeats the value."""
+    entries = [entry.strip() for entry in getattr(settings, variable).split(",") if entry.strip()]
+    if not entries:
+        yield Error(f"{variable} is missing: set it to id:base64 of {KEY_BYTES} random bytes.", id="clients.E005")
+    seen = set()
+    for number, entry in enumerate(entries, start=1):
+        key_id, _, encoded = entry.partition(":")
+        if not key_id or not _is_key(encoded):
+            yield Error(f"{variable}: entry {number} is not id:base64 of {KEY_BYTES} bytes.", id="clients.E006")
+        elif key_id in seen:
+            yield Error(f"{variable}: entry {number} repeats the id {key_id}; give each key its own.", id="clients.E006")
+        seen.add(key_id)
+
+
+def _is_key(encoded: str) -> bool:
+    try:
+        return len(base64.b64decode(encoded, validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _addresses() -> Iterator[CheckMessage]:
+    yield from _public_https("PORTAL_BASE_URL", settings.BASE_URL, "clients.E007")
+    # boto3 reads these itself, one for all services and one for each. A production that talks to a sandbox, or to
+    # anybody's http endpoint, would hand its secrets to it.
+    for name in sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL") and os.environ[name]):
+        yield from _public_https(name, os.environ[name], "clients.E008")
+
+
+def _public_https(variable: str, url: str, check_id: str) -> Iterator[CheckMessage]:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        yield Error(f"{variable} is not an https address.", id=check_id)
+    elif _is_loopback(parts.hostname):
+        yield Error(f"{variable} points at this very machine ({parts.hostname}).", id=check_id)
+
+
+def _is_loopback(host: str) -> bool:
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_loopback or mapped.is_unspecified
