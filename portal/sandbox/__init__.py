@@ -1,0 +1,1 @@
+"""The local AWS: MiniStack with Cognito's real manners, and faults on request. Never in a production image."""
