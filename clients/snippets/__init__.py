@@ -1,0 +1,1 @@
+"""Ready-to-run snippets for the people who call the API."""
