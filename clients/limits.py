@@ -1,10 +1,12 @@
 """Limits and patterns of Cognito, read from botocore's own service model instead of copied by hand."""
+
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import botocore.session
-from botocore.model import Shape
+from botocore.model import Shape, StructureShape
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,12 @@ class TextLimit:
 
 
 @cache
-def _input(operation: str) -> Shape:
+def _input(operation: str) -> StructureShape:
     model = botocore.session.get_session().get_service_model("cognito-idp")
-    return model.operation_model(operation).input_shape
+    shape = model.operation_model(operation).input_shape
+    if shape is None:
+        raise LookupError(f"{operation} takes no input.")
+    return shape
 
 
 def _text(shape: Shape) -> TextLimit:
@@ -37,7 +42,8 @@ def client_name() -> TextLimit:
 
 @cache
 def scope() -> TextLimit:
-    return _text(_input("CreateUserPoolClient").members["AllowedOAuthScopes"].member)
+    scopes: Any = _input("CreateUserPoolClient").members["AllowedOAuthScopes"]
+    return _text(scopes.member)
 
 
 @cache

@@ -1,4 +1,5 @@
 """Secrets: their shape, their sealing (AES-256-GCM, key id, row binding) and their keyed fingerprint."""
+
 import base64
 import hmac
 import os
@@ -60,7 +61,7 @@ def _base62(number: int, length: int) -> str:
 
 
 def generate(environment: str) -> SecretValue:
-    """`cps_<environment>_<43 base62 = 256 bits><CRC32 as 6 base62>`; 24-64 of [A-Za-z0-9_], never `+` (cognito_facts 2)."""
+    """`cps_<environment>_<43 base62 = 256 bits><CRC32 as 6 base62>`; never `+` (cognito_facts section 2)."""
     body = f"cps_{environment}_{_base62(random.randbits(256), 43)}"
     return SecretValue(body + _base62(zlib.crc32(body.encode()), 6))
 
@@ -81,7 +82,9 @@ def read_ring(text: str, name: str) -> dict[str, bytes]:
         except ValueError:
             key = b""
         if not key_id or len(key) != 32 or key_id in ring:
-            raise ImproperlyConfigured(f"{name}: each entry is id:base64 of 32 bytes, ids unique. Check the entry {key_id!r}.")
+            raise ImproperlyConfigured(
+                f"{name}: each entry is id:base64 of 32 bytes, ids unique. Check the entry {key_id!r}."
+            )
         ring[key_id] = key
     if not ring:
         raise ImproperlyConfigured(f"{name} is empty. Set at least one id:base64 key of 32 bytes.")

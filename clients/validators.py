@@ -1,4 +1,5 @@
 """Checks of input that need no database: names, scopes, validity, claim names and attribute values."""
+
 import re
 import unicodedata
 from typing import Any
@@ -13,9 +14,11 @@ CLAIM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}", re.ASCII)
 USER_SCOPES = frozenset({"openid", "email", "profile", "phone", "aws.cognito.signin.user.admin"})
 # Cognito does not let a trigger set these (cognito_facts section 5), and the portal keeps the registered ones free.
 RESERVED_CLAIMS = frozenset(
-    "sub client_id iss exp iat nbf jti origin_jti token_use version event_id auth_time acr amr azp nonce at_hash device_key "
-    "username identities aud scope email email_verified phone_number phone_number_verified name given_name family_name "
-    "middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at address".split()
+    """
+    sub client_id iss exp iat nbf jti origin_jti token_use version event_id auth_time acr amr azp nonce at_hash
+    device_key username identities aud scope email email_verified phone_number phone_number_verified name given_name family_name
+    middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at address
+    """.split()  # noqa: SIM905  (a list of forty quoted words is harder to read)
 )
 
 
@@ -30,7 +33,9 @@ def check_client_name(name: str) -> list[str]:
         return ["Keep the name on one line, without control characters."]
     strange = sorted({c for c in name if not limits.client_name().pattern.fullmatch(c)})
     if strange:
-        return [f"Cognito does not accept {' '.join(strange)} in names. Use letters a to z, digits, spaces and + = , . @ - _"]
+        return [
+            f"Cognito does not accept {' '.join(strange)} in names. Use a to z, digits, spaces and + = , . @ - _"
+        ]
     return []
 
 
@@ -42,7 +47,9 @@ def check_validity(seconds: int) -> list[str]:
 
 def check_scope_names(names: list[str]) -> list[str]:
     """Problems of the list itself; whether each scope exists in the pool is checked against our rows."""
-    problems = [f"{name} is a scope for people signing in; a machine cannot have it." for name in names if name in USER_SCOPES]
+    problems = [
+        f"{name} is a scope for people signing in; a machine cannot have it." for name in names if name in USER_SCOPES
+    ]
     longest = limits.scope().maximum
     problems += [
         f"{name[:60]}… is longer than {longest} characters with its resource server, so Cognito can never grant it."
@@ -50,7 +57,9 @@ def check_scope_names(names: list[str]) -> list[str]:
         if len(name) > longest
     ]
     if not names:
-        problems.append("Choose at least one scope: without one Cognito answers every token request with invalid_scope.")
+        problems.append(
+            "Choose at least one scope: without one Cognito answers every token request with invalid_scope."
+        )
     if len(names) > limits.scopes_per_client():
         problems.append(f"At most {limits.scopes_per_client()} scopes per client; {len(names)} are chosen.")
     return problems
@@ -65,7 +74,7 @@ def check_claim_name(name: str) -> list[str]:
 
 
 def clean_value(kind: str, raw: Any, choices: list[str]) -> Any:
-    """The typed value of an attribute, from text as a form or command line gives it. Raises ValueError with a sentence."""
+    """The typed value of an attribute, from text as people give it. Raises ValueError with a sentence."""
     if kind == "choice":
         if raw not in choices:
             raise ValueError(f"Choose one of {', '.join(choices)}.")

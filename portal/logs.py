@@ -1,4 +1,5 @@
 """Last net under the logs: anything shaped like one of our secrets is masked before it is written."""
+
 import logging
 import re
 

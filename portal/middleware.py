@@ -1,4 +1,5 @@
 """Small doors every request passes; no domain words."""
+
 from django.http import HttpResponse
 from django.utils.cache import add_never_cache_headers
 

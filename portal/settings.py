@@ -1,4 +1,5 @@
 """All settings, read top to bottom; the only reader of the environment (boto3's own variables apart)."""
+
 from pathlib import Path
 
 import environ
@@ -10,7 +11,7 @@ environ.Env.read_env(env.str("PORTAL_ENV_FILE", default=str(BASE_DIR / ".env")))
 
 # --- What kind of place this is -----------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-# DEMO marks an installation made by `make demo`: random logins, sandbox, http. Production refuses it (clients/checks.py).
+# DEMO marks an installation made by `make demo`: random logins, sandbox, http. Production refuses it.
 DEMO = env.bool("PORTAL_DEMO", default=False)
 VAR_DIR = Path(env.str("PORTAL_VAR_DIR", default=str(BASE_DIR / "var")))
 SECRET_KEY = env.str("SECRET_KEY", default="")

@@ -1,4 +1,5 @@
 """The published documents (table `claims`) and the last use the trigger reports (table `usage`)."""
+
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime

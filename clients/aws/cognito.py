@@ -1,4 +1,5 @@
 """The gateway to Cognito user pools. Reads and writes in our words; raises only `clients.errors`."""
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ class Gateway:
         return self._call("describe_user_pool")["UserPool"]
 
     def describe_client(self, client_id: str) -> Described:
-        """Every field but the secret: Describe answers it in clear (cognito_facts section 1), it is dropped at this door."""
+        """Every field but the secret, which Describe answers in clear (cognito_facts 1): dropped at this door."""
         answer = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
         return {key: value for key, value in answer.items() if key != "ClientSecret"}
 
@@ -93,7 +94,9 @@ class Gateway:
         `changes(observed)` returns the fields to replace. Returns what Cognito holds now. Repeating it is harmless.
         """
         observed = self.describe_client(client_id)
-        wanted = {key: value for key, value in observed.items() if key not in NOT_ROUND_TRIPPABLE | {"UserPoolId", "ClientId"}}
+        wanted = {
+            key: value for key, value in observed.items() if key not in NOT_ROUND_TRIPPABLE | {"UserPoolId", "ClientId"}
+        }
         wanted.setdefault("ExplicitAuthFlows", MACHINE_AUTH_FLOWS)
         wanted |= changes(observed)
         answer = self._call("update_user_pool_client", ClientId=client_id, **wanted)["UserPoolClient"]

@@ -1,20 +1,31 @@
 """AWS's words to ours, at one door: which answers mean "no", which "later", which "we do not know"."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
 
 from clients.errors import AwsError, LimitReached, NotFound, OutcomeUnknown, Refused, Throttled
 
 LATER = {
-    "TooManyRequestsException", "ThrottlingException", "ConcurrentModificationException",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "ThrottlingException",
+    "ConcurrentModificationException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
 }
+NO_PERMISSION = "AWS refused: the portal's credentials may not do this. Ask an administrator to check its policy."
 SENTENCES = {
-    "ScopeDoesNotExistException": "Cognito does not know one of the scopes. Refresh the resource servers, then choose again.",
+    "ScopeDoesNotExistException": "Cognito does not know one of the scopes. Choose again.",
     "InvalidOAuthFlowException": "Cognito refused the combination of flows and scopes.",
-    "NotAuthorizedException": "AWS refused: the portal's credentials may not do this. Ask an administrator to check its policy.",
-    "AccessDeniedException": "AWS refused: the portal's credentials may not do this. Ask an administrator to check its policy.",
+    "NotAuthorizedException": NO_PERMISSION,
+    "AccessDeniedException": NO_PERMISSION,
     "InvalidParameterException": "Cognito refused a value as invalid.",
     "FeatureUnavailableInTierException": "The user pool's plan does not include this.",
 }
@@ -29,12 +40,15 @@ def translated(operation: str) -> Iterator[None]:
         raise _from_answer(operation, error) from None
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         # Nothing was sent, so nothing was applied: this one may simply be tried again.
-        raise Throttled("AWS cannot be reached just now. The portal goes on by itself.", technical=f"{operation}: {error}") from None
+        raise Throttled(
+            "AWS cannot be reached just now. The portal goes on by itself.", technical=f"{operation}: {error}"
+        ) from None
     except NoCredentialsError as error:
         raise Refused("The portal has no AWS credentials. Ask an administrator.", technical=str(error)) from None
     except BotoCoreError as error:
         raise OutcomeUnknown(
-            "AWS did not answer. The portal looks whether it was applied, and goes on.", technical=f"{operation}: {error}"
+            "AWS did not answer. The portal looks whether it was applied, and goes on.",
+            technical=f"{operation}: {error}",
         ) from None
 
 
@@ -47,7 +61,9 @@ def _from_answer(operation: str, error: ClientError) -> AwsError:
     if code == "ResourceNotFoundException":
         return NotFound("AWS answers that this does not exist.", technical=technical)
     if code == "LimitExceededException":
-        return LimitReached("A quota of the user pool is used up. Raise it in AWS or remove what is unused.", technical=technical)
+        return LimitReached(
+            "A quota of the user pool is used up. Raise it in AWS or remove what is unused.", technical=technical
+        )
     if status >= 500:
         return OutcomeUnknown(
             "AWS had an internal error. The portal looks whether it was applied, and goes on.", technical=technical

@@ -1,4 +1,5 @@
 """Who acts on the command line: `--actor` names a person, the operating system says who typed."""
+
 import getpass
 
 from django.core.management.base import CommandError

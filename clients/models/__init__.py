@@ -1,4 +1,5 @@
 """Rows and how to select them; one module per noun."""
+
 from clients.models.app_clients import AppClient, Status
 from clients.models.audit import AuditEntry, AuditOrigin, Outcome
 from clients.models.operations import LIVE, Operation, OperationState, Priority
@@ -8,7 +9,29 @@ from clients.models.secrets import Secret, SecretState
 from clients.models.tenants import AttributeDefinition, AttributeType, ClientOverride, Tenant, TenantValue
 
 __all__ = [
-    "LIVE", "TENANT_ROLES", "ApiKind", "AppClient", "AttributeDefinition", "AttributeType", "AuditEntry", "AuditOrigin",
-    "ClientOverride", "Invitation", "Operation", "OperationState", "Outcome", "Priority", "ResourceServer", "Role",
-    "Scope", "Secret", "SecretState", "Status", "Tenant", "TenantValue", "TriggerMode", "User", "UserPool",
+    "LIVE",
+    "TENANT_ROLES",
+    "ApiKind",
+    "AppClient",
+    "AttributeDefinition",
+    "AttributeType",
+    "AuditEntry",
+    "AuditOrigin",
+    "ClientOverride",
+    "Invitation",
+    "Operation",
+    "OperationState",
+    "Outcome",
+    "Priority",
+    "ResourceServer",
+    "Role",
+    "Scope",
+    "Secret",
+    "SecretState",
+    "Status",
+    "Tenant",
+    "TenantValue",
+    "TriggerMode",
+    "User",
+    "UserPool",
 ]

@@ -1,4 +1,5 @@
 """App clients: what we wanted, what Cognito had when we last looked, and how far publishing is."""
+
 from datetime import timedelta
 
 from django.conf import settings
@@ -48,7 +49,9 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
         ending = text[-4:] if len(text) >= 4 else text
         found = Q(name__icontains=text) | Q(client_id__startswith=text) | Q(tenant__name__icontains=text)
         found |= Q(tenant__slug=text) | Q(pk__in=AppClient.objects.filter(secrets__ending=ending).values("pk"))
-        return self.filter(found | Q(pk__in=AppClient.scopes.through.objects.filter(scope__full_name=text).values("appclient_id")))
+        return self.filter(
+            found | Q(pk__in=AppClient.scopes.through.objects.filter(scope__full_name=text).values("appclient_id"))
+        )
 
 
 class AppClient(models.Model):
@@ -59,16 +62,20 @@ class AppClient(models.Model):
     tenant = models.ForeignKey("clients.Tenant", on_delete=models.PROTECT, related_name="app_clients")
     name = models.CharField(max_length=97)
     op_tag = models.CharField(max_length=26, unique=True, help_text="The ULID in Cognito's ClientName, for life.")
-    client_id = models.CharField(max_length=128, null=True, unique=True)
+    client_id = models.CharField(max_length=128, null=True, unique=True)  # noqa: DJ001  (unique, so null)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATING)
     scopes = models.ManyToManyField("clients.Scope", related_name="app_clients")
     access_token_seconds = models.PositiveIntegerField(default=3600)
-    contact = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="contact_of")
+    contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="contact_of"
+    )
     notes = models.TextField(blank=True)
     secret_lifetime_days = models.PositiveSmallIntegerField(null=True, blank=True)
     no_expiry_reason = models.CharField(max_length=200, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries the one it saw.")
+    generation = models.PositiveIntegerField(
+        default=1, help_text="Raised by every change; a form carries the one it saw."
+    )
     document_version = models.PositiveIntegerField(default=0)
     published_version = models.PositiveIntegerField(default=0)
     published_at = models.DateTimeField(null=True)
@@ -110,4 +117,8 @@ class AppClient(models.Model):
 
     @property
     def is_expiring_soon(self) -> bool:
-        return self.expires_at is not None and not self.is_expired and self.expires_at <= timezone.now() + timedelta(days=30)
+        return (
+            self.expires_at is not None
+            and not self.is_expired
+            and self.expires_at <= timezone.now() + timedelta(days=30)
+        )

@@ -1,4 +1,5 @@
 """The audit trail: append-only by database triggers, chained by hashes."""
+
 from django.conf import settings
 from django.db import models
 
@@ -21,7 +22,9 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=60)
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     operation_id = models.CharField(max_length=26, blank=True, db_index=True)
-    app_client = models.ForeignKey("clients.AppClient", null=True, on_delete=models.PROTECT, related_name="audit_entries")
+    app_client = models.ForeignKey(
+        "clients.AppClient", null=True, on_delete=models.PROTECT, related_name="audit_entries"
+    )
     tenant = models.ForeignKey("clients.Tenant", null=True, on_delete=models.PROTECT, related_name="+")
     pool = models.ForeignKey("clients.UserPool", null=True, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=500, blank=True)

@@ -1,4 +1,5 @@
 """Public ids: ULIDs, sortable by time, not guessable, safe in URLs and in Cognito's names."""
+
 import secrets
 import time
 

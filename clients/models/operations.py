@@ -1,4 +1,5 @@
 """Operations: what is wanted of AWS, by whom, and how far it is. The row is the queue."""
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -68,7 +69,9 @@ class Operation(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["target"], name="one_live_operation_per_target", condition=Q(state__in=LIVE))
+            models.UniqueConstraint(
+                fields=["target"], name="one_live_operation_per_target", condition=Q(state__in=LIVE)
+            )
         ]
         indexes = [models.Index(fields=["state", "next_try_at"])]
 

@@ -1,4 +1,5 @@
 """Who uses the portal: staff, and the members of tenants."""
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
@@ -23,8 +24,8 @@ class UserManager(BaseUserManager["User"]):
         user.save()
         return user
 
-    def get_by_natural_key(self, email: str) -> "User":
-        return self.get(email=email.lower())
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
 
 
 class User(AbstractBaseUser):
@@ -33,8 +34,10 @@ class User(AbstractBaseUser):
     email = models.EmailField(unique=True, max_length=254)
     name = models.CharField(max_length=100, blank=True)
     role = models.CharField(max_length=20, choices=Role.choices)
-    tenant = models.ForeignKey("clients.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="members")
-    is_active = models.BooleanField(default=True)
+    tenant = models.ForeignKey(
+        "clients.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
+    )
+    is_active = models.BooleanField(default=True)  # type: ignore[misc]  # Django's own class says it is a plain True
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
@@ -46,7 +49,8 @@ class User(AbstractBaseUser):
         constraints = [
             models.CheckConstraint(
                 name="user_tenant_matches_role",
-                condition=Q(role__in=TENANT_ROLES, tenant__isnull=False) | (~Q(role__in=TENANT_ROLES) & Q(tenant__isnull=True)),
+                condition=Q(role__in=TENANT_ROLES, tenant__isnull=False)
+                | (~Q(role__in=TENANT_ROLES) & Q(tenant__isnull=True)),
             )
         ]
 

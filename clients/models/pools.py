@@ -1,4 +1,5 @@
 """Where app clients live: user pools, their resource servers and scopes."""
+
 from django.db import models
 
 from clients.models.ids import new_ulid
@@ -14,7 +15,9 @@ class UserPool(models.Model):
     """One Cognito user pool, its URLs, and the lease that serialises writes to it."""
 
     public_id = models.CharField(max_length=26, unique=True, default=new_ulid, editable=False)
-    environment = models.CharField(max_length=8, unique=True, help_text="Lower-case letters and digits: part of every secret.")
+    environment = models.CharField(
+        max_length=8, unique=True, help_text="Lower-case letters and digits: part of every secret."
+    )
     region = models.CharField(max_length=32)
     user_pool_id = models.CharField(max_length=55, unique=True)
     domain = models.CharField(max_length=255, blank=True)

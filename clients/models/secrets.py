@@ -1,4 +1,5 @@
 """Secrets: sealed value until delivered, then only what identifies them."""
+
 from django.conf import settings
 from django.db import models
 
@@ -50,4 +51,8 @@ class Secret(models.Model):
 
     @property
     def can_be_shown(self) -> bool:
-        return self.delivered_at is None and self.sealed_value is not None and self.state in (SecretState.CURRENT, SecretState.NEW)
+        return (
+            self.delivered_at is None
+            and self.sealed_value is not None
+            and self.state in (SecretState.CURRENT, SecretState.NEW)
+        )

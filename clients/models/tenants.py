@@ -1,4 +1,5 @@
 """Customer organisations, the attributes their tokens carry, and the values."""
+
 from django.conf import settings
 from django.db import models
 
@@ -8,7 +9,9 @@ class Tenant(models.Model):
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=100, unique=True)
-    contact = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    contact = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     contact_email = models.EmailField(max_length=254, blank=True)
     keep_days = models.PositiveSmallIntegerField(default=30, help_text="How long an undelivered secret stays sealed.")
     created_at = models.DateTimeField(auto_now_add=True)

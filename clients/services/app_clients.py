@@ -1,4 +1,5 @@
 """App clients: create, change scopes, change settings. Each act is an operation with its steps."""
+
 from datetime import timedelta
 from typing import Any
 
@@ -25,31 +26,57 @@ def gateway_for(pool: UserPool) -> Gateway:
 
 
 def create_client(
-    pool: UserPool, *, actor: User, operation_id: str, tenant: Tenant, name: str, scopes: list[str], attributes: dict[str, Any],
-    access_token_seconds: int = 3600, lifetime_days: int | None = 180, no_expiry_reason: str = "",
-    contact: User | None = None, notes: str = "", via: str = "web",
-) -> AppClient:  # fmt: skip
+    pool: UserPool,
+    *,
+    actor: User,
+    operation_id: str,
+    tenant: Tenant,
+    name: str,
+    scopes: list[str],
+    attributes: dict[str, Any],
+    access_token_seconds: int = 3600,
+    lifetime_days: int | None = 180,
+    no_expiry_reason: str = "",
+    contact: User | None = None,
+    notes: str = "",
+    via: str = "web",
+) -> AppClient:
     """An app client exists in Cognito with our secret, its attributes are published, its secret waits sealed.
 
     Refused before anything is written (InvalidInput by field): bad or taken name, unknown, foreign or retiring scopes,
     attribute values, validity outside 5 minutes to 24 hours (seconds), a lifetime without end and without reason.
     A failure midway leaves the client *Creating*, its secret sealed, and the operation for the worker; nothing is
-    created twice. Calling again with the same `operation_id` returns the same client. Source: cognito_facts sections 1, 2.
+    created twice. Calling again with the same `operation_id` returns the same client. Source: cognito_facts 1, 2.
     """
     params = {
-        "pool": pool.public_id, "tenant": tenant.slug, "name": name, "scopes": sorted(set(scopes)), "attributes": attributes,
-        "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days, "no_expiry_reason": no_expiry_reason,
-    }  # fmt: skip
+        "pool": pool.public_id,
+        "tenant": tenant.slug,
+        "name": name,
+        "scopes": sorted(set(scopes)),
+        "attributes": attributes,
+        "access_token_seconds": access_token_seconds,
+        "lifetime_days": lifetime_days,
+        "no_expiry_reason": no_expiry_reason,
+    }
     if repeated := find_repeated(operation_id, CREATE, params, actor):
         if repeated.app_client is None:
             raise Conflict("This form was already used. Open it again.")
         return repeated.app_client
     scope_rows, overrides = _check_creation(pool, tenant, params)
     app_client = AppClient(
-        pool=pool, tenant=tenant, name=name, op_tag=operation_id, access_token_seconds=access_token_seconds, contact=contact,
-        notes=notes, secret_lifetime_days=lifetime_days, no_expiry_reason=no_expiry_reason, document_version=1, created_by=actor,
+        pool=pool,
+        tenant=tenant,
+        name=name,
+        op_tag=operation_id,
+        access_token_seconds=access_token_seconds,
+        contact=contact,
+        notes=notes,
+        secret_lifetime_days=lifetime_days,
+        no_expiry_reason=no_expiry_reason,
+        document_version=1,
+        created_by=actor,
         expires_at=timezone.now() + timedelta(days=lifetime_days) if lifetime_days else None,
-    )  # fmt: skip
+    )
     try:
         with transaction.atomic():
             operation = _write_creation(app_client, scope_rows, overrides, params, actor, via)
@@ -97,12 +124,21 @@ def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> 
     known = {row.full_name for row in rows}
     unknown = [n for n in names if n not in known and not any(n in p for p in problems)]
     problems += [f"There is no scope {n[:80]} in the pool {pool.environment}." for n in unknown]
-    problems += [f"{r.full_name} is being retired and cannot be given out." for r in rows if r.retiring_at and r.full_name not in held]
+    problems += [
+        f"{r.full_name} is being retired and cannot be given out."
+        for r in rows
+        if r.retiring_at and r.full_name not in held
+    ]
     return rows, problems
 
 
 def _write_creation(
-    app_client: AppClient, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], actor: User, via: str
+    app_client: AppClient,
+    scope_rows: list[Scope],
+    overrides: dict[str, Any],
+    params: dict[str, Any],
+    actor: User,
+    via: str,
 ) -> Operation:
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
@@ -111,9 +147,15 @@ def _write_creation(
         claims.write_overrides(app_client, overrides)
     secrets.seal_new_secret(app_client, actor=actor)
     return begin(
-        app_client.op_tag, CREATE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
-        pool=app_client.pool, app_client=app_client,
-    )  # fmt: skip
+        app_client.op_tag,
+        CREATE,
+        target=f"client:{app_client.public_id}",
+        params=params,
+        actor=actor,
+        via=via,
+        pool=app_client.pool,
+        app_client=app_client,
+    )
 
 
 def _creating(operation: Operation) -> AppClient:
@@ -124,7 +166,7 @@ def _creating(operation: Operation) -> AppClient:
 
 @step(CREATE, "create", writes_to_pool=True)
 def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
-    """Create is not idempotent: after an unknown outcome the tag in the name finds our own client (cognito_facts section 1)."""
+    """Not idempotent: after an unknown outcome the tag in the name finds our own client (cognito_facts section 1)."""
     app_client = _creating(operation)
     gateway = gateway_for(app_client.pool)
     left = gateway.find_clients_by_tag(app_client.op_tag) if unknown else []
@@ -134,9 +176,11 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     if client_id is None:
         secret = app_client.secrets.get(state=SecretState.PENDING)
         client_id = gateway.create_client(
-            name=app_client.cognito_name, secret=secrets.open_for_cognito(secret), access_token_seconds=app_client.access_token_seconds,
+            name=app_client.cognito_name,
+            secret=secrets.open_for_cognito(secret),
+            access_token_seconds=app_client.access_token_seconds,
             scopes=sorted(app_client.scopes.values_list("full_name", flat=True)),
-        )  # fmt: skip
+        )
     found = bool(left)
 
     def record() -> dict[str, Any]:
@@ -189,9 +233,9 @@ def change_scopes(
     keep the old scopes until they expire.
     """
     before = sorted(app_client.scopes.values_list("full_name", flat=True))
-    params = {"client": app_client.public_id, "generation": generation, "scopes": sorted(set(scopes)), "before": before}
-    if repeated := Operation.objects.filter(pk=operation_id).first():
-        return find_repeated(operation_id, CHANGE, params | {"before": repeated.params.get("before")}, actor) or repeated
+    params: dict[str, Any] = {"client": app_client.public_id, "generation": generation, "scopes": sorted(set(scopes))}
+    if repeated := find_repeated(operation_id, CHANGE, params, actor):
+        return repeated
     _must_be_changeable(app_client)
     rows, problems = _check_scopes(app_client.pool, params["scopes"], held=frozenset(before))
     if problems:
@@ -204,14 +248,25 @@ def change_scopes(
 
 
 def change_settings(
-    app_client: AppClient, *, actor: User, operation_id: str, generation: int, name: str, access_token_seconds: int,
-    contact: User | None, notes: str, via: str = "web",
-) -> Operation:  # fmt: skip
+    app_client: AppClient,
+    *,
+    actor: User,
+    operation_id: str,
+    generation: int,
+    name: str,
+    access_token_seconds: int,
+    contact: User | None,
+    notes: str,
+    via: str = "web",
+) -> Operation:
     """Name and token validity (seconds) are changed in Cognito and here, contact and notes here. Refusals as above."""
     params = {
-        "client": app_client.public_id, "generation": generation, "name": name, "access_token_seconds": access_token_seconds,
+        "client": app_client.public_id,
+        "generation": generation,
+        "name": name,
+        "access_token_seconds": access_token_seconds,
         "contact": contact.pk if contact else None,
-    }  # fmt: skip
+    }
     if repeated := find_repeated(operation_id, CHANGE, params, actor):
         return repeated
     _must_be_changeable(app_client)
@@ -236,8 +291,16 @@ def _must_be_changeable(app_client: AppClient) -> None:
 
 
 def _begin_change(app_client: AppClient, params: dict[str, Any], actor: User, operation_id: str, via: str) -> Operation:
-    return begin(operation_id or new_ulid(), CHANGE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
-                 pool=app_client.pool, app_client=app_client)  # fmt: skip
+    return begin(
+        operation_id or new_ulid(),
+        CHANGE,
+        target=f"client:{app_client.public_id}",
+        params=params,
+        actor=actor,
+        via=via,
+        pool=app_client.pool,
+        app_client=app_client,
+    )
 
 
 @step(CHANGE, "update", writes_to_pool=True)
@@ -253,7 +316,9 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
 
     def changes(observed: Described) -> dict[str, Any]:
         seen.update(observed)
-        wanted: dict[str, Any] = dict(owned) if "scopes" not in operation.params else {"AllowedOAuthScopes": owned["AllowedOAuthScopes"]}
+        wanted: dict[str, Any] = (
+            dict(owned) if "scopes" not in operation.params else {"AllowedOAuthScopes": owned["AllowedOAuthScopes"]}
+        )
         if "scopes" not in operation.params:
             wanted.pop("AllowedOAuthScopes")
             wanted["TokenValidityUnits"] = observed.get("TokenValidityUnits", {}) | {"AccessToken": "seconds"}
@@ -268,4 +333,7 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
 
 
 def _facts(described: Described) -> dict[str, Any]:
-    return {key: described.get(key) for key in ("ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits")}
+    return {
+        key: described.get(key)
+        for key in ("ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits")
+    }

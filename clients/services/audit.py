@@ -1,4 +1,5 @@
 """The trail: append (last in the transaction), chain, verify."""
+
 import hashlib
 import json
 from collections.abc import Iterator
@@ -80,9 +81,20 @@ def append(
 
 def _hash(entry: AuditEntry) -> str:
     content = [
-        entry.sequence, entry.at.isoformat(), entry.actor_id, entry.via, entry.action, entry.outcome, entry.operation_id,
-        entry.app_client_id, entry.tenant_id, entry.pool_id, entry.reason, entry.detail, entry.previous_hash,
-    ]  # fmt: skip
+        entry.sequence,
+        entry.at.isoformat(),
+        entry.actor_id,
+        entry.via,
+        entry.action,
+        entry.outcome,
+        entry.operation_id,
+        entry.app_client_id,
+        entry.tenant_id,
+        entry.pool_id,
+        entry.reason,
+        entry.detail,
+        entry.previous_hash,
+    ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

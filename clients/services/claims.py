@@ -1,4 +1,5 @@
 """Attributes: from definitions, tenant values and overrides to one document per client, and on to the claims table."""
+
 import json
 import logging
 from dataclasses import dataclass, field
@@ -58,9 +59,17 @@ class Preview:
 
 
 def define_attribute(
-    *, actor: User, claim_name: str, type: str, choices: list[str] | None = None, is_required: bool = False,
-    default: Any = None, is_overridable: bool = False, description: str = "", via: str = "web",
-) -> AttributeDefinition:  # fmt: skip
+    *,
+    actor: User,
+    claim_name: str,
+    type: str,
+    choices: list[str] | None = None,
+    is_required: bool = False,
+    default: Any = None,
+    is_overridable: bool = False,
+    description: str = "",
+    via: str = "web",
+) -> AttributeDefinition:
     """A new attribute definition. Refused: reserved or malformed claim names, a default of the wrong type."""
     problems = {"claim_name": check_claim_name(claim_name)}
     if UserPool.objects.filter(tenant_claim=claim_name).exists():
@@ -73,10 +82,17 @@ def define_attribute(
     _refuse(problems)
     with transaction.atomic():
         definition = AttributeDefinition.objects.create(
-            claim_name=claim_name, type=type, choices=choices or [], is_required=is_required, default=default,
-            is_overridable=is_overridable, description=description,
-        )  # fmt: skip
-        audit.append("attribute:define", Outcome.OK, actor=actor, via=via, detail={"claim_name": claim_name, "type": type})
+            claim_name=claim_name,
+            type=type,
+            choices=choices or [],
+            is_required=is_required,
+            default=default,
+            is_overridable=is_overridable,
+            description=description,
+        )
+        audit.append(
+            "attribute:define", Outcome.OK, actor=actor, via=via, detail={"claim_name": claim_name, "type": type}
+        )
     return definition
 
 
@@ -131,9 +147,14 @@ def _document_text(claims: list[Claim]) -> str:
 
 
 def preview(
-    pool: UserPool, tenant: Tenant, overrides: dict[str, Any], *, scopes: list[str] | tuple[str, ...] = (),
-    app_client: AppClient | None = None, access_token_seconds: int = 3600,
-) -> Preview:  # fmt: skip
+    pool: UserPool,
+    tenant: Tenant,
+    overrides: dict[str, Any],
+    *,
+    scopes: list[str] | tuple[str, ...] = (),
+    app_client: AppClient | None = None,
+    access_token_seconds: int = 3600,
+) -> Preview:
     """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
     values, problems = clean_overrides(overrides)
     ours, missing = _effective(pool, tenant, values)
@@ -163,11 +184,14 @@ def write_overrides(app_client: AppClient, values: dict[str, Any]) -> None:
     definitions = {d.claim_name: d for d in AttributeDefinition.objects.filter(claim_name__in=values)}
     app_client.overrides.all().delete()
     ClientOverride.objects.bulk_create(
-        ClientOverride(app_client=app_client, definition=definitions[name], value=value) for name, value in values.items()
+        ClientOverride(app_client=app_client, definition=definitions[name], value=value)
+        for name, value in values.items()
     )
 
 
-def set_overrides(app_client: AppClient, *, actor: User, generation: int, values: dict[str, Any], via: str = "web") -> None:
+def set_overrides(
+    app_client: AppClient, *, actor: User, generation: int, values: dict[str, Any], via: str = "web"
+) -> None:
     """The client's own values become exactly these; tokens follow once published, which is tried at once.
 
     Refused: unknown or fixed attributes, wrong types, too large a document (InvalidInput by claim name); a form older
@@ -180,9 +204,17 @@ def set_overrides(app_client: AppClient, *, actor: User, generation: int, values
         raise_generation(app_client, generation)
         before = overrides_of(app_client)
         write_overrides(app_client, typed)
-        AppClient.objects.filter(pk=app_client.pk).update(document_version=F("document_version") + 1, publish_after=None)
-        audit.append("attributes:set", Outcome.OK, actor=actor, via=via, app_client=app_client,
-                     detail={"before": before, "after": typed})  # fmt: skip
+        AppClient.objects.filter(pk=app_client.pk).update(
+            document_version=F("document_version") + 1, publish_after=None
+        )
+        audit.append(
+            "attributes:set",
+            Outcome.OK,
+            actor=actor,
+            via=via,
+            app_client=app_client,
+            detail={"before": before, "after": typed},
+        )
     app_client.refresh_from_db()
     if app_client.client_id:
         publish(app_client)
@@ -191,7 +223,9 @@ def set_overrides(app_client: AppClient, *, actor: User, generation: int, values
 def raise_generation(app_client: AppClient, generation: int) -> None:
     """Compare-and-set on what the form saw. Raises Conflict when somebody else saved in between."""
     if not AppClient.objects.filter(pk=app_client.pk, generation=generation).update(generation=F("generation") + 1):
-        raise Conflict("Somebody changed this client since you opened the page. Look at the new values, then decide again.")
+        raise Conflict(
+            "Somebody changed this client since you opened the page. Look at the new values, then decide again."
+        )
     app_client.generation = generation + 1
 
 
@@ -232,8 +266,14 @@ def publish(app_client: AppClient) -> bool:
         return False
     with transaction.atomic():
         record_published(app_client, version)
-        audit.append("attributes:publish", Outcome.OK, actor=None, via="portal", app_client=app_client,
-                     detail={"version": version})  # fmt: skip
+        audit.append(
+            "attributes:publish",
+            Outcome.OK,
+            actor=None,
+            via="portal",
+            app_client=app_client,
+            detail={"version": version},
+        )
     return True
 
 

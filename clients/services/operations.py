@@ -1,4 +1,5 @@
 """The engine: intent, one remote call per step, outcome; resume, back off, give up visibly. Knows no noun."""
+
 import hashlib
 import json
 import logging
@@ -67,7 +68,9 @@ def find_repeated(operation_id: str, kind: str, params: dict[str, Any], actor: U
     return earlier
 
 
-def begin(operation_id: str, kind: str, *, target: str, params: dict[str, Any], actor: User, via: str, **fields: Any) -> Operation:
+def begin(
+    operation_id: str, kind: str, *, target: str, params: dict[str, Any], actor: User, via: str, **fields: Any
+) -> Operation:
     """Writes the intent: the row, leased to the caller, and the audit entry "started". Inside the caller's transaction.
 
     Raises Conflict when the target has a live operation already.
@@ -75,9 +78,19 @@ def begin(operation_id: str, kind: str, *, target: str, params: dict[str, Any], 
     try:
         with transaction.atomic():
             operation = Operation.objects.create(
-                id=operation_id, kind=kind, target=target, params=params, params_hash=hash_params(params), actor=actor, via=via,
-                step=KINDS[kind][0].name, lease_token=new_ulid(), lease_until=_lease_end(), attempts=1, **fields,
-            )  # fmt: skip
+                id=operation_id,
+                kind=kind,
+                target=target,
+                params=params,
+                params_hash=hash_params(params),
+                actor=actor,
+                via=via,
+                step=KINDS[kind][0].name,
+                lease_token=new_ulid(),
+                lease_until=_lease_end(),
+                attempts=1,
+                **fields,
+            )
     except IntegrityError:
         raise Conflict("Another change to this is still under way. Wait until it is done, then try again.") from None
     _audit(operation, Outcome.STARTED, {"params": params})
@@ -92,9 +105,16 @@ def _lease_end():
 
 def _audit(operation: Operation, outcome: Outcome, detail: dict[str, Any]) -> None:
     audit.append(
-        operation.kind, outcome, actor=operation.actor, via=operation.via, app_client=operation.app_client, pool=operation.pool,
-        operation=operation, reason=operation.reason, detail=detail,
-    )  # fmt: skip
+        operation.kind,
+        outcome,
+        actor=operation.actor,
+        via=operation.via,
+        app_client=operation.app_client,
+        pool=operation.pool,
+        operation=operation,
+        reason=operation.reason,
+        detail=detail,
+    )
 
 
 def drive(operation: Operation, *, unknown: bool = False) -> Operation:
@@ -126,7 +146,9 @@ def _attempt(operation: Operation, unknown: bool) -> bool:
         return False
     except Exception as error:  # a defect of ours: the operation must not be lost with it
         logger.exception("operation %s failed at step %s", operation.id, operation.step)
-        defect = OutcomeUnknown("The portal made a mistake here. It is logged and will be tried again.", technical=repr(error))
+        defect = OutcomeUnknown(
+            "The portal made a mistake here. It is logged and will be tried again.", technical=repr(error)
+        )
         _record_failure(operation, defect, unknown)
         return False
     crash("answered:" + point)
@@ -137,7 +159,9 @@ def _attempt(operation: Operation, unknown: bool) -> bool:
 
 def _hold(operation: Operation, **changes: Any) -> None:
     """Compare-and-set: writes only while the lease is ours and the step unchanged. Raises LeaseLost."""
-    mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token, step=operation.step, state__in=LIVE)
+    mine = Operation.objects.filter(
+        pk=operation.pk, lease_token=operation.lease_token, step=operation.step, state__in=LIVE
+    )
     if mine.update(**changes) != 1:
         raise LeaseLost
     for name, value in changes.items():
@@ -150,11 +174,28 @@ def _record_success(operation: Operation, current: Step, record: Record, unknown
     now = timezone.now()
     with transaction.atomic():
         if following:
-            _hold(operation, step=following[0].name, step_in_flight=True, step_started_at=now, lease_until=_lease_end(),
-                  attempts=1, last_error="", last_error_code="", technical="")  # fmt: skip
+            _hold(
+                operation,
+                step=following[0].name,
+                step_in_flight=True,
+                step_started_at=now,
+                lease_until=_lease_end(),
+                attempts=1,
+                last_error="",
+                last_error_code="",
+                technical="",
+            )
         else:
-            _hold(operation, state=OperationState.DONE, step_in_flight=False, finished_at=now, lease_until=now, last_error="",
-                  last_error_code="", technical="")  # fmt: skip
+            _hold(
+                operation,
+                state=OperationState.DONE,
+                step_in_flight=False,
+                finished_at=now,
+                lease_until=now,
+                last_error="",
+                last_error_code="",
+                technical="",
+            )
         detail = record() | {"step": current.name}
         if unknown:
             _audit(operation, Outcome.RESOLVED, detail)
@@ -176,10 +217,16 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
         pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)
     with transaction.atomic():
         _hold(
-            operation, state=state, step_in_flight=unknown or is_unknown, lease_until=now, last_error=error.sentence[:500],
-            next_try_at=now + timedelta(seconds=pause), last_error_code=error.code, technical=error.technical,
+            operation,
+            state=state,
+            step_in_flight=unknown or is_unknown,
+            lease_until=now,
+            last_error=error.sentence[:500],
+            next_try_at=now + timedelta(seconds=pause),
+            last_error_code=error.code,
+            technical=error.technical,
             finished_at=None if state in LIVE else now,
-        )  # fmt: skip
+        )
         detail = {"step": operation.step, "error": error.code, "technical": error.technical}
         if is_unknown and not unknown:
             _audit(operation, Outcome.UNKNOWN, detail)
@@ -188,14 +235,18 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
 
 
 def claim(operation: Operation) -> bool | None:
-    """Takes a due operation for this process. None: somebody else was faster. Else whether its step's outcome is unknown."""
+    """Takes a due operation for this process. None: another was faster. Else whether its step's outcome is unknown."""
     now, token = timezone.now(), new_ulid()
     free = Operation.objects.filter(pk=operation.pk, state__in=LIVE, lease_until__lte=now, attempts=operation.attempts)
     free = free.filter(step=operation.step, step_in_flight=operation.step_in_flight)
     taken = free.update(
-        state=OperationState.RUNNING, lease_token=token, lease_until=_lease_end(), attempts=operation.attempts + 1,
-        step_in_flight=True, step_started_at=now,
-    )  # fmt: skip
+        state=OperationState.RUNNING,
+        lease_token=token,
+        lease_until=_lease_end(),
+        attempts=operation.attempts + 1,
+        step_in_flight=True,
+        step_started_at=now,
+    )
     if not taken:
         return None
     unknown = operation.step_in_flight
@@ -219,7 +270,9 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
     now = timezone.now()
     settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     if operation.step_in_flight and operation.step_started_at + timedelta(seconds=settle) > now:
-        raise Conflict("The last request may still be on its way. The portal looks and goes on by itself in a few seconds.")
+        raise Conflict(
+            "The last request may still be on its way. The portal looks and goes on by itself in a few seconds."
+        )
     with transaction.atomic():
         stopped = Operation.objects.filter(pk=operation.pk, lease_until__lte=now).exclude(state=OperationState.DONE)
         try:
@@ -229,9 +282,14 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
         if not changed:
             raise Conflict("This operation is being worked on or is done already.")
         operation.refresh_from_db()
-        audit.append("operation:retry", Outcome.OK, actor=actor, via=via, app_client=operation.app_client, pool=operation.pool,
-                     operation=operation)  # fmt: skip
+        audit.append(
+            "operation:retry",
+            Outcome.OK,
+            actor=actor,
+            via=via,
+            app_client=operation.app_client,
+            pool=operation.pool,
+            operation=operation,
+        )
     unknown = claim(operation)
     return operation if unknown is None else drive(operation, unknown=unknown)
-
-

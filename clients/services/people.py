@@ -1,4 +1,5 @@
 """People: they come by invitation, single use, expiring."""
+
 import hashlib
 import secrets as random
 from datetime import timedelta
@@ -32,7 +33,12 @@ def invite(email: str, role: str, *, tenant: Tenant | None = None, actor: User |
     token = random.token_urlsafe(32)
     with transaction.atomic():
         Invitation.objects.create(
-            email=email, role=role, tenant=tenant, token_hash=_hash(token), invited_by=actor, expires_at=timezone.now() + VALID_FOR
+            email=email,
+            role=role,
+            tenant=tenant,
+            token_hash=_hash(token),
+            invited_by=actor,
+            expires_at=timezone.now() + VALID_FOR,
         )
         audit.append("person:invite", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"role": role})
     return token

@@ -1,4 +1,5 @@
 """One writer per pool at a time, paced below Cognito's quota; shared by web and workers through the pool's row."""
+
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

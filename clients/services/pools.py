@@ -1,4 +1,5 @@
 """User pools: connect one, and check that it is still there."""
+
 import re
 
 from django.db import transaction
@@ -11,12 +12,24 @@ from clients.services import audit
 
 
 def connect_pool(
-    *, actor: User, environment: str, region: str, user_pool_id: str, token_url: str = "", issuer: str = "", jwks_url: str = "",
-    claims_table: str, usage_table: str, trigger_mode: str = "none", via: str = "web",
-) -> UserPool:  # fmt: skip
+    *,
+    actor: User,
+    environment: str,
+    region: str,
+    user_pool_id: str,
+    token_url: str = "",
+    issuer: str = "",
+    jwks_url: str = "",
+    claims_table: str,
+    usage_table: str,
+    trigger_mode: str = "none",
+    via: str = "web",
+) -> UserPool:
     """Records a pool that Cognito knows. URLs default to AWS's own; overriding them is an administrator's act."""
     if not re.fullmatch(r"[a-z0-9]{1,8}", environment, re.ASCII):
-        raise InvalidInput({"environment": ["1 to 8 lower-case letters and digits, such as prod: it is part of every secret."]})
+        raise InvalidInput(
+            {"environment": ["1 to 8 lower-case letters and digits, such as prod: it is part of every secret."]}
+        )
     try:
         described = Gateway(region, user_pool_id).describe_pool()
     except NotFound:
@@ -26,11 +39,19 @@ def connect_pool(
     issuer = issuer or f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
     with transaction.atomic():
         pool = UserPool.objects.create(
-            environment=environment, region=region, user_pool_id=user_pool_id, domain=domain, issuer=issuer,
+            environment=environment,
+            region=region,
+            user_pool_id=user_pool_id,
+            domain=domain,
+            issuer=issuer,
             token_url=token_url or (f"https://{host}/oauth2/token" if domain else ""),
-            jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json", tier=described.get("UserPoolTier", ""),
-            claims_table=claims_table, usage_table=usage_table, trigger_mode=trigger_mode, checked_at=timezone.now(),
-        )  # fmt: skip
+            jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json",
+            tier=described.get("UserPoolTier", ""),
+            claims_table=claims_table,
+            usage_table=usage_table,
+            trigger_mode=trigger_mode,
+            checked_at=timezone.now(),
+        )
         audit.append("pool:connect", Outcome.OK, actor=actor, via=via, pool=pool, detail={"user_pool_id": user_pool_id})
     return pool
 

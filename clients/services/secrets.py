@@ -1,4 +1,5 @@
 """Secrets: sealed before they exist, revealed once, then only known by their ending."""
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,7 +19,9 @@ def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
     """Generates and seals a secret for a client about to be created, inside the caller's transaction."""
     value = sealing.generate(app_client.pool.environment)
     key_id, mark = sealing.fingerprint(value)
-    secret = Secret(app_client=app_client, ending=value.ending, fingerprint=mark, fingerprint_key_id=key_id, created_by=actor)
+    secret = Secret(
+        app_client=app_client, ending=value.ending, fingerprint=mark, fingerprint_key_id=key_id, created_by=actor
+    )
     sealed = sealing.seal(value, binding=_binding(secret))
     secret.sealed_value, secret.sealing_key_id = sealed.data, sealed.key_id
     secret.save(force_insert=True)
@@ -27,11 +30,13 @@ def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
 
 def open_for_cognito(secret: Secret) -> SecretValue:
     """The plain value for the gateway's create. Never for a page."""
-    return sealing.open_sealed(Sealed(secret.sealing_key_id, bytes(secret.sealed_value or b"")), binding=_binding(secret))
+    return sealing.open_sealed(
+        Sealed(secret.sealing_key_id, bytes(secret.sealed_value or b"")), binding=_binding(secret)
+    )
 
 
 def reveal_secret(secret: Secret, *, actor: User, via: str = "web") -> SecretValue:
-    """The value, once: in the same transaction the sealed copy is erased, delivery recorded and the audit entry written.
+    """The value, once: in the same transaction the sealed copy is erased, delivery recorded, the audit entry written.
 
     Raises AlreadyShown to everyone who comes second, Conflict while the client is still being created. If the answer
     is lost on its way the value is lost too: rotate.
@@ -47,8 +52,17 @@ def reveal_secret(secret: Secret, *, actor: User, via: str = "web") -> SecretVal
         unshown = Secret.objects.filter(pk=fresh.pk, delivered_at__isnull=True, sealed_value__isnull=False)
         changed = unshown.update(sealed_value=None, sealing_key_id="", delivered_at=timezone.now(), delivered_to=actor)
         if changed != 1:
-            raise AlreadyShown("Somebody else was faster: this secret has just been shown. If that was not you, rotate.")
-        audit.append("secret:show", Outcome.OK, actor=actor, via=via, app_client=fresh.app_client, detail={"ending": fresh.ending})
+            raise AlreadyShown(
+                "Somebody else was faster: this secret has just been shown. If that was not you, rotate."
+            )
+        audit.append(
+            "secret:show",
+            Outcome.OK,
+            actor=actor,
+            via=via,
+            app_client=fresh.app_client,
+            detail={"ending": fresh.ending},
+        )
     return value
 
 
@@ -57,5 +71,11 @@ def mark_stored(secret: Secret, *, actor: User, via: str = "web") -> None:
     with transaction.atomic():
         first = Secret.objects.filter(pk=secret.pk, delivered_at__isnull=False, stored_at__isnull=True)
         if first.update(stored_at=timezone.now()):
-            audit.append("secret:stored", Outcome.OK, actor=actor, via=via, app_client=secret.app_client,
-                         detail={"ending": secret.ending})  # fmt: skip
+            audit.append(
+                "secret:stored",
+                Outcome.OK,
+                actor=actor,
+                via=via,
+                app_client=secret.app_client,
+                detail={"ending": secret.ending},
+            )

@@ -1,4 +1,5 @@
 """Tenants and the values their clients' tokens carry."""
+
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +11,14 @@ from clients.validators import clean_value
 
 
 def create_tenant(
-    *, actor: User, slug: str, name: str, contact: User | None = None, contact_email: str = "", values: dict[str, Any], via: str = "web"
+    *,
+    actor: User,
+    slug: str,
+    name: str,
+    contact: User | None = None,
+    contact_email: str = "",
+    values: dict[str, Any],
+    via: str = "web",
 ) -> Tenant:
     """A tenant with its attribute values. Refused (InvalidInput by field): a taken slug or name, wrong values."""
     problems: dict[str, list[str]] = {}
@@ -33,5 +41,7 @@ def create_tenant(
         tenant = Tenant.objects.create(slug=slug, name=name, contact=contact, contact_email=contact_email)
         rows = [TenantValue(tenant=tenant, definition=definitions[key], value=value) for key, value in typed.items()]
         TenantValue.objects.bulk_create(rows)
-        audit.append("tenant:create", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"slug": slug, "values": typed})
+        audit.append(
+            "tenant:create", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"slug": slug, "values": typed}
+        )
     return tenant

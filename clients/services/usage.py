@@ -1,4 +1,5 @@
 """Last use: what the trigger noted in the `usage` table, copied to our rows now and then."""
+
 import logging
 from datetime import timedelta
 
@@ -28,7 +29,9 @@ def refresh_last_token(app_client: AppClient) -> None:
 def collect_due(limit: int = 20) -> int:
     """Looks at the clients not looked at for a minute, longest ago first. Returns how many."""
     stale = AppClient.objects.exclude(status__in=[Status.CREATING, Status.DELETED]).filter(client_id__isnull=False)
-    stale = stale.exclude(usage_checked_at__gt=timezone.now() - EVERY).select_related("pool").order_by("usage_checked_at")
+    stale = (
+        stale.exclude(usage_checked_at__gt=timezone.now() - EVERY).select_related("pool").order_by("usage_checked_at")
+    )
     looked = list(stale[:limit])
     for app_client in looked:
         refresh_last_token(app_client)

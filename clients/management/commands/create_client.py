@@ -1,4 +1,5 @@
 """Creates a client and, once, writes its curl kit: the one reveal."""
+
 import json
 import os
 from pathlib import Path
@@ -35,7 +36,10 @@ class Command(BaseCommand):
         actor, via = find_actor(options["actor"])
         if not permissions.can_create_client(actor):
             raise CommandError(f"{actor.email} is {actor.get_role_display()} and may not create clients.")
-        pool = UserPool.objects.filter(environment=options["pool"]).first() or UserPool.objects.filter(user_pool_id=options["pool"]).first()
+        pool = (
+            UserPool.objects.filter(environment=options["pool"]).first()
+            or UserPool.objects.filter(user_pool_id=options["pool"]).first()
+        )
         tenant = Tenant.objects.filter(slug=options["tenant"]).first()
         if pool is None or tenant is None:
             missing = f"pool {options['pool']}" if pool is None else f"tenant {options['tenant']}"
@@ -43,10 +47,17 @@ class Command(BaseCommand):
         kit = self._open_kit(options["kit"]) if options["kit"] else None
         try:
             app_client = app_clients.create_client(
-                pool, actor=actor, operation_id=new_ulid(), tenant=tenant, name=options["name"], scopes=options["scope"],
-                attributes=_attributes(options["attribute"]), access_token_seconds=options["validity_minutes"] * 60,
-                lifetime_days=options["lifetime_days"], via=via,
-            )  # fmt: skip
+                pool,
+                actor=actor,
+                operation_id=new_ulid(),
+                tenant=tenant,
+                name=options["name"],
+                scopes=options["scope"],
+                attributes=_attributes(options["attribute"]),
+                access_token_seconds=options["validity_minutes"] * 60,
+                lifetime_days=options["lifetime_days"],
+                via=via,
+            )
             self._hand_out(app_client, actor, via, kit, options)
         except PortalError as error:
             if kit is not None:
@@ -72,16 +83,23 @@ class Command(BaseCommand):
         elif kit is not None:
             _remove_empty(kit, options["kit"])
         result = {
-            "id": app_client.public_id, "client_id": app_client.client_id, "name": app_client.name, "status": app_client.status,
-            "pool": app_client.pool.user_pool_id, "tenant": app_client.tenant.slug, "kit": str(options["kit"]) if is_active and kit else None,
-        }  # fmt: skip
+            "id": app_client.public_id,
+            "client_id": app_client.client_id,
+            "name": app_client.name,
+            "status": app_client.status,
+            "pool": app_client.pool.user_pool_id,
+            "tenant": app_client.tenant.slug,
+            "kit": str(options["kit"]) if is_active and kit else None,
+        }
         if options["json"]:
             self.stdout.write(json.dumps(result))
         elif is_active:
             self.stdout.write(f"{app_client.name}: client ID {app_client.client_id}")
         if not is_active:
             waiting = app_client.operations.latest("id").last_error
-            self.stderr.write(f"{app_client.name} is still being created. {waiting} Its secret waits sealed in the portal.")
+            self.stderr.write(
+                f"{app_client.name} is still being created. {waiting} Its secret waits sealed in the portal."
+            )
 
 
 def _attributes(pairs: list[str]) -> dict[str, str]:

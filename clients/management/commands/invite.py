@@ -1,4 +1,5 @@
 """Prints a single-use invitation link."""
+
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -21,7 +22,9 @@ class Command(BaseCommand):
         if options["tenant"] and tenant is None:
             raise CommandError(f"There is no tenant {options['tenant']}.")
         try:
-            token = people.invite(options["email"], options["role"], tenant=tenant, actor=None, via=f"command line, OS user {os_user()}")
+            token = people.invite(
+                options["email"], options["role"], tenant=tenant, actor=None, via=f"command line, OS user {os_user()}"
+            )
         except PortalError as error:
             raise CommandError(error.sentence) from None
         # The token stands in the fragment: browsers do not send it, servers do not log it.

@@ -1,4 +1,5 @@
 """Checks the audit chain from the first entry to the last."""
+
 from django.core.management.base import BaseCommand, CommandError
 
 from clients.models import AuditEntry

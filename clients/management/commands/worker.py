@@ -1,4 +1,5 @@
 """Takes up what is due: operations whose time has come, documents not yet published."""
+
 import signal
 import time
 

@@ -1,0 +1,32 @@
+"""Fixtures every test may use: the sandbox as a process, a pool in it, and the rows of a small company."""
+
+import os
+
+import pytest
+from django.db import connection
+
+from tests import local_aws, support
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    """The endpoint of a sandbox of this test process; boto3 speaks to it from here on."""
+    state_dir = tmp_path_factory.mktemp("sandbox")
+    with local_aws.sandbox(state_dir) as endpoint:
+        os.environ["AWS_ENDPOINT_URL"] = endpoint
+        yield support.Sandbox(endpoint, state_dir)
+
+
+@pytest.fixture
+def world(db, sandbox):
+    """A connected pool with two resource servers, two tenants, attributes and one person per role."""
+    sandbox.clear()
+    return support.make_world(sandbox)
+
+
+@pytest.fixture
+def lasting_world(transactional_db, sandbox):
+    """The same, committed: for tests with several processes or threads. The audit triggers are dropped for the flush."""
+    sandbox.clear()
+    support.drop_audit_triggers(connection)
+    return support.make_world(sandbox)
