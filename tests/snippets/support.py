@@ -11,6 +11,13 @@ from urllib.parse import parse_qsl
 
 from clients.snippets.kit import ApiCall, KitContext
 
+SECRET = "ccp_prod_0123456789ABCDEFGHIJabcdefghijKLMNOPQ7Kq2"
+HOSTILE = [
+    "it's \"quoted\"", "$(touch pwned)", "`touch pwned`", "a\ntouch pwned\n#", "; touch pwned;", "'; touch pwned; '",
+    "😀 ü & 100% + \\ \\n", "{{ 7*7 }} {% x %}", "@@secret@@ @@nothing@@", "--output", "-", "@/etc/passwd",
+    "cr\rhere", "\x1b[2J\x07", "a\u202etac\u2066", "\x01\x7f\x85\u2028", "tab\tend", "!history $HOME ${IFS} ~ *",
+    "\" \noutput = \"pwned\"\n", "a[$(touch pwned)]", "ends in \\", "$'\\047; touch pwned'", "' '", " lead and trail ",
+]
 CLAIMS = {"sub": "7h2kq9v4", "tenant_id": "acme", "scope": "orders/read", "note": "ü>?~ÿ"}
 
 
@@ -130,3 +137,7 @@ class Bench:
             ["bash", str(self.script), *options], env=self.environment(secret, **more), input=stdin,
             capture_output=True, text=True, timeout=20, cwd=self.folder,
         )
+
+
+def assert_nothing_ran(bench):
+    assert not list(bench.folder.rglob("pwned*"))
