@@ -16,8 +16,9 @@ USER_SCOPES = frozenset({"openid", "email", "profile", "phone", "aws.cognito.sig
 RESERVED_CLAIMS = frozenset(
     """
     sub client_id iss exp iat nbf jti origin_jti token_use version event_id auth_time acr amr azp nonce at_hash
-    device_key username identities aud scope email email_verified phone_number phone_number_verified name given_name family_name
-    middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at address
+    device_key username identities aud scope email email_verified phone_number phone_number_verified name given_name
+    family_name middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale
+    updated_at address
     """.split()  # noqa: SIM905  (a list of forty quoted words is harder to read)
 )
 

@@ -2,6 +2,7 @@
 import base64
 import os
 import secrets
+import tempfile
 
 
 def random_keys(key_id: str) -> str:
@@ -24,6 +25,7 @@ FIXED = {
 # May be set from outside; xdist's workers inherit the first process's random keys this way.
 DEFAULTS = {
     "PORTAL_TEST": "1",
+    "TEST_SQLITE_FILE": os.path.join(tempfile.mkdtemp(prefix="portal-test-"), "portal.sqlite3"),
     "PORTAL_DEMO": "1",  # http on localhost works
     "SECRET_KEY": secrets.token_urlsafe(50),
     "SEALING_KEYS": random_keys("test"),

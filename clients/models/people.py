@@ -1,5 +1,7 @@
 """Who uses the portal: staff, and the members of tenants."""
 
+from typing import ClassVar
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
@@ -37,13 +39,13 @@ class User(AbstractBaseUser):
     tenant = models.ForeignKey(
         "clients.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
     )
-    is_active = models.BooleanField(default=True)  # type: ignore[misc]  # Django's own class says it is a plain True
+    is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         constraints = [

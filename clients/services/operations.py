@@ -119,7 +119,6 @@ def _audit(operation: Operation, outcome: Outcome, detail: dict[str, Any]) -> No
 
 def drive(operation: Operation, *, unknown: bool = False) -> Operation:
     """Takes a leased operation as far as it goes now. Returns it as it stands: done, waiting, refused or given up."""
-    crash("before:" + operation.kind + ":" + operation.step)
     try:
         while operation.is_live:
             if not _attempt(operation, unknown):
@@ -135,6 +134,7 @@ def _attempt(operation: Operation, unknown: bool) -> bool:
     """One step: the remote call without a transaction, then its outcome. True when the operation advanced."""
     current = next(s for s in KINDS[operation.kind] if s.name == operation.step)
     point = f"{operation.kind}:{current.name}"
+    crash("calling:" + point)
     try:
         if current.writes_to_pool:
             with pool_lease(operation.pool):

@@ -1,0 +1,42 @@
+"""The process that acts and may be killed: `python -m tests.prove.actor JSON`."""
+
+import json
+import os
+import sys
+
+import django
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    django.setup()
+    from clients.models import AppClient, Tenant, User, UserPool
+    from clients.services import app_clients
+
+    wanted = json.loads(sys.argv[1])
+    actor, pool = User.objects.get(pk=wanted["actor"]), UserPool.objects.get(pk=wanted["pool"])
+    if wanted["kind"] == "client:create":
+        app_clients.create_client(
+            pool,
+            actor=actor,
+            operation_id=wanted["operation_id"],
+            tenant=Tenant.objects.get(slug="northwind"),
+            name="northwind-orders-prod",
+            scopes=["orders/read"],
+            attributes={"rate_limit": "120"},
+        )
+    elif wanted["kind"] == "client:change":
+        app_client = AppClient.objects.get()
+        app_clients.change_scopes(
+            app_client,
+            actor=actor,
+            operation_id=wanted["operation_id"],
+            generation=app_client.generation,
+            scopes=["orders/write", "shipments/read"],
+        )
+    else:
+        raise SystemExit(f"No act for {wanted['kind']}: add one, the engine has a kind this file does not know.")
+
+
+if __name__ == "__main__":
+    main()

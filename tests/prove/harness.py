@@ -1,0 +1,147 @@
+"""One fault, one fresh company, a really killed process, a worker that goes on, then the invariants."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from clients.models import AppClient, AuditEntry, Operation, Outcome, Secret, Status
+from clients.models.ids import new_ulid
+from clients.services import operations
+from clients.services.audit import first_broken_entry
+from tests.support import World
+
+# What the sandbox receives in each step; the matrix is enumerated from the engine's own step list, so a new step
+# without a line here is a red test.
+REMOTE_CALL = {
+    ("client:create", "create"): "CreateUserPoolClient",
+    ("client:create", "list-secrets"): "ListUserPoolClientSecrets",
+    ("client:create", "publish"): "PutItem",
+    ("client:change", "update"): "UpdateUserPoolClient",
+}
+FAULTS = ("die_before", "die_after", "lose_answer", "drop", "throttle", "error_500", "die_recorded")
+
+
+@dataclass(frozen=True)
+class Case:
+    kind: str
+    step: str
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.step}-{self.fault}"
+
+
+def all_cases() -> list[Case]:
+    return [Case(kind, s.name, fault) for kind, steps in operations.KINDS.items() for s in steps for fault in FAULTS]
+
+
+def act_in_a_process(world: World, case: Case, database: str) -> int:
+    """Runs the act through our service in a process of its own, which may kill itself. Returns its exit code."""
+    points = {"die_before": "calling", "die_after": "answered", "die_recorded": "recorded"}
+    crash_at = f"{points[case.fault]}:{case.kind}:{case.step}" if case.fault in points else ""
+    wanted = {
+        "kind": case.kind,
+        "pool": world.pool.pk,
+        "actor": world.people["operator"].pk,
+        "operation_id": new_ulid(),
+    }
+    environment = os.environ | {
+        "PORTAL_CRASH_AT": crash_at,
+        "DATABASE_URL": database,
+        "COGNITO_TIMEOUT_SECONDS": "2",
+        "UNKNOWN_OUTCOME_MARGIN_SECONDS": "0",
+        "COGNITO_WRITES_PER_SECOND": "0",
+    }
+    command = [sys.executable, "-m", "tests.prove.actor", json.dumps(wanted)]
+    return subprocess.run(command, env=environment, timeout=60, check=False, capture_output=True).returncode
+
+
+def let_time_pass() -> None:
+    """As if leases had run out and waits were over: what a worker finds later."""
+    past = timezone.now() - timedelta(minutes=10)
+    Operation.objects.live().update(lease_until=past, next_try_at=past, step_started_at=past)
+    from clients.models import UserPool
+
+    UserPool.objects.update(lease_until=0, next_write_at=0)
+
+
+def drain(rounds: int = 8) -> None:
+    from clients.services import claims
+
+    for _ in range(rounds):
+        let_time_pass()
+        AppClient.objects.update(publish_after=None)
+        if not operations.resume_due() + claims.publish_due():
+            return
+    raise AssertionError("The worker does not come to an end.")
+
+
+def broken_invariants(world: World) -> list[str]:
+    """Sentences for every invariant of failure_model.md section 3 that does not hold."""
+    found: list[str] = []
+    ours = {c.client_id: c for c in AppClient.objects.exclude(client_id=None)}
+    remote = {c["ClientId"]: c for c in world.remote_clients()}
+    found += [f"I1: {cid} is in Cognito and nobody knows it" for cid in remote.keys() - ours.keys()]
+    found += [f"I1: {cid} is missing in Cognito" for cid in ours.keys() - remote.keys()]
+    found += _secrets_lost(world, ours, remote)
+    found += _audit_gaps()
+    for cid, app_client in ours.items():
+        item = world.document(cid)
+        if item is None or int(item["version"]["N"]) != app_client.document_version or not app_client.is_published:
+            found.append(f"I7: {app_client} is not published at version {app_client.document_version}")
+        scopes = sorted(app_client.scopes.values_list("full_name", flat=True))
+        if cid in remote and sorted(remote[cid].get("AllowedOAuthScopes", [])) != scopes:
+            found.append(f"I8: {app_client} has other scopes in Cognito")
+    return found
+
+
+def _secrets_lost(world: World, ours: dict[Any, AppClient], remote: dict[str, Any]) -> list[str]:
+    from clients.services.secrets import open_for_cognito
+
+    found = []
+    for cid, app_client in ours.items():
+        listed = world.cognito.list_user_pool_client_secrets(UserPoolId=world.pool.user_pool_id, ClientId=cid)
+        ids = {item["ClientSecretId"] for item in listed["ClientSecrets"]}
+        known = Secret.objects.alive().filter(app_client=app_client)
+        if len(ids) > 2:
+            found.append(f"I5: {app_client} has {len(ids)} secrets")
+        if {s.cognito_secret_id for s in known} != ids:
+            found.append(f"I2: {app_client} has secrets in Cognito that we do not know")
+        for secret in known.undelivered():
+            if not secret.sealed_value or open_for_cognito(secret).reveal() != remote[cid].get("ClientSecret"):
+                found.append(f"I2: the sealed value of {app_client} is not the one Cognito accepts")
+    return found
+
+
+def _audit_gaps() -> list[str]:
+    found = []
+    broken = first_broken_entry()
+    if broken:
+        found.append(f"I6: {broken[1]}")
+    for operation in Operation.objects.all():
+        story = list(
+            AuditEntry.objects.filter(operation_id=operation.pk, action=operation.kind)
+            .order_by("sequence")
+            .values_list("outcome", flat=True)
+        )
+        if story.count(Outcome.STARTED) != 1 or story[:1] != [Outcome.STARTED]:
+            found.append(f"I6: {operation} has no single start: {story}")
+        if not operation.is_live and story[-1] not in (Outcome.OK, Outcome.FAILED):
+            found.append(f"I6: {operation} ended without an entry: {story}")
+        if story.count(Outcome.UNKNOWN) > story.count(Outcome.RESOLVED) and not operation.is_live:
+            found.append(f"I6: {operation} was unknown and never resolved: {story}")
+    return found
+
+
+def plaintext_in_database(values: list[str], dump: str) -> list[str]:
+    return [f"I9: a secret ending {value[-4:]} stands in the database" for value in values if value in dump]
+
+
+def is_settled() -> bool:
+    return not Operation.objects.live().exists() and not AppClient.objects.filter(status=Status.CREATING).exists()
