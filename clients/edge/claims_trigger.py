@@ -9,7 +9,7 @@ import json
 import os
 import re
 import time
-from functools import lru_cache
+from functools import cache
 
 import boto3
 from botocore.config import Config
@@ -18,10 +18,12 @@ MACHINE_TOKEN = "TokenGeneration_ClientCredentials"
 
 # Cognito refuses or ignores these (cognito_facts.md section 5). `aud` and `scope` are refused too: a document
 # has no business choosing either.
-RESERVED_CLAIMS = frozenset(
-    "acr amr at_hash aud auth_time azp client_id device_key event_id exp iat identities iss jti nbf nonce"
-    " origin_jti scope sub token_use username version".split()
-)
+# fmt: off
+RESERVED_CLAIMS = frozenset([
+    "acr", "amr", "at_hash", "aud", "auth_time", "azp", "client_id", "device_key", "event_id", "exp", "iat",
+    "identities", "iss", "jti", "nbf", "nonce", "origin_jti", "scope", "sub", "token_use", "username", "version",
+])
+# fmt: on
 RESERVED_PREFIX = "cognito:"
 
 _documents: dict[str, tuple[float, dict]] = {}
@@ -129,7 +131,7 @@ def _record_usage(client_id, metadata):
         _log("usage_unwritten", client_id, error=type(error).__name__)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dynamodb(attempts):
     """Cognito waits five seconds in all: two reads and a write of one second each still fit."""
     limits = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": attempts, "mode": "standard"})
@@ -137,4 +139,4 @@ def _dynamodb(attempts):
 
 
 def _log(event_name, client_id, **facts):
-    print(json.dumps({"event": event_name, "client_id": client_id, **facts}), flush=True)
+    print(json.dumps({"event": event_name, "client_id": client_id, **facts}), flush=True)  # noqa: T201

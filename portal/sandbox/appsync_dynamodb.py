@@ -175,7 +175,7 @@ def _plain_item(item):
 
 
 def _plain(value):
-    (tag, inner), = value.items()
+    ((tag, inner),) = value.items()
     if tag == "N":
         return _number(inner)
     if tag == "NS":

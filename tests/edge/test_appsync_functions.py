@@ -31,9 +31,9 @@ def resources():
 
 
 def test_value_is_quoted_as_a_literal():
-    hostile = "x'; util.error(\"y\") //\n"
+    hostile = 'x\'; util.error("y") //\n'
     code = edge.render("tenant_from_claim.js", claim=hostile)
-    assert "const CLAIM = \"x'; util.error(\\\"y\\\") //\\n\";" in code
+    assert 'const CLAIM = "x\'; util.error(\\"y\\") //\\n";' in code
     assert "const REQUIRED_SCOPE = null;" in code
 
 
@@ -77,7 +77,9 @@ def test_template_carries_the_code_as_it_stands(resources):
 
 def test_trigger_needs_boto3_and_nothing_of_ours():
     tree = ast.parse(edge.TRIGGER_SOURCE.read_text())
-    imported = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
     imported |= {node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= set(sys.stdlib_module_names) | {"boto3", "botocore"}
 
@@ -91,7 +93,9 @@ def deploy(session, name, **parameters):
         Capabilities=["CAPABILITY_IAM"],
     )
     stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
-    return {one["OutputKey"]: one["OutputValue"] for one in stacks.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]}
+    return {
+        one["OutputKey"]: one["OutputValue"] for one in stacks.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+    }
 
 
 def test_template_deploys_without_an_api(session):
@@ -106,9 +110,15 @@ def test_template_creates_the_functions_of_an_api(session):
     appsync = session.client("appsync")
     api_id = appsync.create_graphql_api(name="a", authenticationType="API_KEY")["graphqlApi"]["apiId"]
     outputs = deploy(
-        session, "edge-api", UserPoolId=pool, ApiId=api_id, RowsTableName="orders",
-        ClaimsTableName="c2", UsageTableName="u2", TriggerName="t2",
-    )  # fmt: skip
+        session,
+        "edge-api",
+        UserPoolId=pool,
+        ApiId=api_id,
+        RowsTableName="orders",
+        ClaimsTableName="c2",
+        UsageTableName="u2",
+        TriggerName="t2",
+    )
     functions = {one["functionId"]: one["name"] for one in appsync.list_functions(apiId=api_id)["functions"]}
     assert functions == {
         outputs["TenantFromClaimId"]: "tenant_from_claim",

@@ -36,6 +36,9 @@ class Command(BaseCommand):
         try:
             session = trigger_installer.person_session(options["region"], options["profile"])
             plan = trigger_installer.make_plan(session, _wanted(options))
+            if not plan.changes:
+                self.stdout.write(f"Everything is in place: {plan.trigger_arn}")
+                return
             self._show(plan)
             if not options["yes"] and input("Go ahead? [y/N] ").strip().lower() != "y":
                 self.stdout.write("Nothing was changed.")

@@ -34,7 +34,9 @@ type Mutation { put(id: String): Row }
 """
 
 JS = {"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"}
-RESULT = "export function response(ctx) { if (ctx.error) util.error(ctx.error.message, ctx.error.type); return ctx.result; }"
+RESULT = (
+    "export function response(ctx) { if (ctx.error) util.error(ctx.error.message, ctx.error.type); return ctx.result; }"
+)
 IMPORT = "import { util } from '@aws-appsync/utils';\n"
 
 
@@ -81,12 +83,12 @@ export function response(ctx) { return JSON.stringify(ctx.stash.seen.concat(['af
 """
 
 
-def template(world):
+def template(api):
     """The API's parts as a stack: sources, functions, unit and pipeline resolvers."""
     table = {"AwsRegion": REGION}
-    api = {"ApiId": world.api_id}
+    shared = {"ApiId": api.id}
     parts = {"nothing": ("DataSource", {"Name": "nothing", "Type": "NONE"})}
-    for name, target in (("rows", world.rows), ("claims", world.claims_table)):
+    for name, target in (("rows", api.rows), ("claims", api.claims_table)):
         config = {"TableName": target, **table}
         parts[name] = ("DataSource", {"Name": name, "Type": "AMAZON_DYNAMODB", "DynamoDBConfig": config})
     functions = {
@@ -100,7 +102,7 @@ def template(world):
         ref = {"Fn::GetAtt": [source, "Name"]}
         parts[name] = ("FunctionConfiguration", {"Name": name, "DataSourceName": ref, "Runtime": JS, "Code": code})
     for (type_name, field), (source, code) in UNITS.items():
-        props = {"DataSourceName": source, "Kind": "UNIT", "Code": code.replace("ROWS", world.rows)}
+        props = {"DataSourceName": source, "Kind": "UNIT", "Code": code.replace("ROWS", api.rows)}
         parts[field] = ("Resolver", {"TypeName": type_name, "FieldName": field, "Runtime": JS, **props})
     pipelines = {
         "rows": (["fromclaim", "query"], edge.render("pipeline.js")),
@@ -113,13 +115,13 @@ def template(world):
         parts[f"{field}Pipeline"] = ("Resolver", {**props, "Runtime": JS, "Code": code})
     resources = {}
     for name, (kind, props) in parts.items():
-        resources[name] = {"Type": f"AWS::AppSync::{kind}", "Properties": {**api, **props}}
+        resources[name] = {"Type": f"AWS::AppSync::{kind}", "Properties": {**shared, **props}}
         if kind == "Resolver":
             resources[name]["DependsOn"] = ["nothing", "rows", "claims"]
     return {"Resources": resources}
 
 
-class World:
+class GuardedApi:
     """The API on one endpoint; `state_dir` is where that endpoint keeps its pools' signing keys."""
 
     def __init__(self, endpoint, state_dir):
@@ -131,7 +133,7 @@ class World:
         self.issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{self.pool_id}"
         self.public_keys(self.pool_id)
         self._create_tables()
-        self.api_id = self._create_api()
+        self.id = self._create_api()
         self.stack = self.aws("cloudformation").create_stack(
             StackName=self.name, TemplateBody=json.dumps(template(self))
         )["StackId"]
@@ -176,7 +178,7 @@ class World:
         """Change the API's user pool configuration."""
         base = {"userPoolId": self.pool_id, "awsRegion": REGION, "defaultAction": "ALLOW"}
         self.aws("appsync").update_graphql_api(
-            apiId=self.api_id,
+            apiId=self.id,
             name=self.name,
             authenticationType="AMAZON_COGNITO_USER_POOLS",
             userPoolConfig={**base, **config},
@@ -221,7 +223,7 @@ class World:
         if token is not None:
             headers["Authorization"] = token
         request = urllib.request.Request(
-            f"{self.endpoint}/v1/apis/{self.api_id}/graphql", json.dumps({"query": query}).encode(), headers
+            f"{self.endpoint}/v1/apis/{self.id}/graphql", json.dumps({"query": query}).encode(), headers
         )
         try:
             with urllib.request.urlopen(request) as answer:
