@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from portal.sandbox import control
+from portal.sandbox import calls, control
 
 
 def build(port, folder, saver):
@@ -15,10 +15,9 @@ def build(port, folder, saver):
 
 
 def _install_rules():
-    try:
-        from portal.sandbox import appsync
-    except ImportError:
-        return
+    from portal.sandbox import appsync, cognito
+
+    cognito.install()
     appsync.install()
 
 
@@ -55,8 +54,102 @@ class Gateway:
         return len(hosts) == 1 and hosts[0] in self._hosts and not any(name == b"origin" for name, _ in headers)
 
     async def _answer(self, scope, receive, send):
+        body = await _body(receive)
+        method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
+        if path.startswith("/_sandbox/"):
+            token = headers.get(b"x-sandbox-token", b"")
+            await respond(send, *self._controls.answer(method, path, token, body))
+            return
+        call = calls.read(method, path, headers, body)
+        if not path.startswith("/_ministack/"):
+            self._controls.note(call)
+        await self._meet(call, scope, body, receive, send)
+
+    async def _meet(self, call, scope, body, receive, send):
+        """The call with what stands in its way: a quota, a fault, or nothing."""
+        if self._controls.is_over_quota(call):
+            await _throttle(call, send)
+            return
+        fault = self._controls.fault_for(call)
+        kind = fault.kind if fault else None
+        if kind == "drop":
+            await _hang_up(send)
+        elif kind == "throttle":
+            await _throttle(call, send)
+        elif kind == "error_500":
+            call.status = 500
+            await respond(send, 500, {"__type": "InternalErrorException", "message": "A fault on request."})
+        else:
+            if kind == "slow":
+                await asyncio.sleep(fault.seconds)
+            await self._pass_on(call, scope, body, receive, _into_nothing if kind == "lose_answer" else send)
+            if kind == "lose_answer":
+                call.status = None
+                await _hang_up(send)
+
+    async def _pass_on(self, call, scope, body, receive, send):
+        # Before and after: a save that runs between the two must not count as the last one.
         self._saver.mark()
-        await self._inner(scope, receive, _without_cors(send))
+        await self._inner_or_token(call, scope, _replay(body, receive), _recording(call, send))
+        self._saver.mark()
+
+    async def _inner_or_token(self, call, scope, receive, send):
+        from portal.sandbox import token_endpoint
+
+        if token_endpoint.is_token_path(scope["path"]):
+            await token_endpoint.serve(call, scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+
+async def _body(receive):
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _replay(body, receive):
+    """The body once more, for MiniStack; afterwards whatever the connection says."""
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replaying():
+        return pending.pop() if pending else await receive()
+
+    return replaying
+
+
+def _recording(call, send):
+    """Note the status, and leave out the headers by which MiniStack allows every origin."""
+
+    async def recording(message):
+        if message["type"] == "http.response.start":
+            call.status = message["status"]
+            fields = [(name, value) for name, value in message["headers"] if not _is_cors(name)]
+            message = {**message, "headers": fields}
+        await send(message)
+
+    return recording
+
+
+def _is_cors(name):
+    return name.lower().startswith(b"access-control-")
+
+
+async def _into_nothing(message):
+    """An answer nobody gets."""
+
+
+async def _hang_up(send):
+    """Close the connection without a byte of an answer. ASGI has no word for it, so this asks Hypercorn's stream."""
+    from hypercorn.protocol.events import StreamClosed
+
+    stream = send.__self__
+    await stream.send(StreamClosed(stream_id=stream.stream_id))
 
 
 async def _refuse(scope, send):
@@ -66,25 +159,20 @@ async def _refuse(scope, send):
         await respond(send, 403, {"message": "The sandbox answers local programs only."})
 
 
-async def respond(send, status, document, headers=()):
+async def _throttle(call, send):
+    """`cognito_facts.md` section 7 for Cognito; DynamoDB has its own word for it."""
+    if call.operation == "Token":
+        call.status = 429
+        await respond(send, 429, {"error": "too_many_requests"})
+        return
+    call.status = 400
+    code = "ProvisionedThroughputExceededException" if call.service == "dynamodb" else "TooManyRequestsException"
+    await respond(send, 400, {"__type": code, "message": "Rate exceeded"})
+
+
+async def respond(send, status, document):
     """One JSON answer."""
     body = json.dumps(document).encode()
-    fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
-
-
-def _without_cors(send):
-    """MiniStack allows every origin; nothing here is for pages of other origins."""
-
-    async def plain(message):
-        if message["type"] == "http.response.start":
-            fields = [(name, value) for name, value in message["headers"] if not _is_cors(name)]
-            message = {**message, "headers": fields}
-        await send(message)
-
-    return plain
-
-
-def _is_cors(name):
-    return name.lower().startswith(b"access-control-")
