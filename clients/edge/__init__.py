@@ -9,7 +9,7 @@ TRIGGER_SOURCE = FOLDER / "claims_trigger.py"
 _PLACEHOLDER = re.compile(r"__([A-Z]+(?:_[A-Z]+)*)__")
 _FILE = re.compile(r"\{\{([a-z_]+\.(?:js|py))\}\}")
 
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, object]] = {
     "tenant_from_claim.js": {"required_scope": None},
     "tenant_from_lookup.js": {"required_scope": None},
     "query_by_tenant.js": {"tenant_key": "tenant", "index": None, "limit": 100},

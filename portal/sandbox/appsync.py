@@ -8,7 +8,7 @@ from portal.sandbox import appsync_auth, appsync_dynamodb, appsync_functions
 
 def install():
     """Replace what MiniStack 1.5.33 does too leniently. Safe to call twice; call it before the first request."""
-    if getattr(appsync._execute_graphql, "is_ours", False):
+    if appsync._cognito_identity is appsync_auth.identity:
         return
     appsync._execute_graphql = _refusing(appsync._execute_graphql)
     appsync._request_is_authenticated = appsync_auth.another_provider(appsync._request_is_authenticated)
@@ -37,7 +37,6 @@ def _refusing(execute):
             authorize = authorize or appsync_auth.field_rule(api_id, caller)
         return execute(api_id, data, headers, authorize)
 
-    execute_graphql.is_ours = True
     return execute_graphql
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jwt
 import ministack.services.appsync as appsync
 import ministack.services.cognito as cognito
-from graphql import GraphQLError, parse
+from graphql import GraphQLError, ObjectTypeDefinitionNode, ObjectTypeExtensionNode, parse
 from ministack.core import responses
 
 MODE = "AMAZON_COGNITO_USER_POOLS"
@@ -160,13 +160,13 @@ def _directives(sdl):
         document = parse(sdl)
     except GraphQLError:
         return {}
-    found = {}
+    found: dict[tuple[str, str | None], dict] = {}
     for definition in document.definitions:
-        if not hasattr(definition, "fields"):
+        if not isinstance(definition, (ObjectTypeDefinitionNode, ObjectTypeExtensionNode)):
             continue
         for field, node in [(None, definition), *((each.name.value, each) for each in definition.fields)]:
             mine = {one.name.value: _groups(one) for one in node.directives if one.name.value in PROVIDER_DIRECTIVES}
-            found[(definition.name.value, field)] = mine
+            found.setdefault((definition.name.value, field), {}).update(mine)
     return found
 
 

@@ -67,8 +67,11 @@ def _batch_get_item(_table, request):
     """Items in the order of the keys, null where there is none."""
     wanted = {}
     for table, part in (request.get("tables") or {}).items():
-        wanted[table] = {"Keys": [_typed_map(key) for key in part.get("keys") or []]}
-        wanted[table].update(_expressions(part, "projection"), ConsistentRead=bool(part.get("consistentRead")))
+        wanted[table] = {
+            "Keys": [_typed_map(key) for key in part.get("keys") or []],
+            "ConsistentRead": bool(part.get("consistentRead")),
+            **_expressions(part, "projection"),
+        }
     answer = _call(dynamodb._batch_get_item, {"RequestItems": wanted})
     data, left = {}, {}
     for table, part in wanted.items():
@@ -102,7 +105,9 @@ PARAMETERS = {
 
 def _expressions(request, *parts):
     """AppSync's {expression, expressionNames, expressionValues} blocks as DynamoDB's parameters."""
-    call, names, values = {}, {}, {}
+    call: dict[str, object] = {}
+    names: dict[str, str] = {}
+    values: dict[str, dict] = {}
     for part in parts:
         block = request.get(part)
         if not block:
