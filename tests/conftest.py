@@ -8,6 +8,12 @@ from django.db import connection
 from tests import local_aws, support
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings):
+    """Logins of tests need no slow hash: seven people per company, hundreds of companies."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
     """The endpoint of a sandbox of this test process; boto3 speaks to it from here on."""

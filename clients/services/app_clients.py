@@ -49,44 +49,39 @@ def create_client(
     created twice. Calling again with the same `operation_id` returns the same client. Source: cognito_facts 1, 2.
     """
     params = {
-        "pool": pool.public_id,
-        "tenant": tenant.slug,
-        "name": name,
-        "scopes": sorted(set(scopes)),
-        "attributes": attributes,
-        "access_token_seconds": access_token_seconds,
-        "lifetime_days": lifetime_days,
+        "pool": pool.public_id, "tenant": tenant.slug, "name": name, "scopes": sorted(set(scopes)),
+        "attributes": attributes, "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days,
         "no_expiry_reason": no_expiry_reason,
-    }
-    if repeated := find_repeated(operation_id, CREATE, params, actor):
-        if repeated.app_client is None:
-            raise Conflict("This form was already used. Open it again.")
-        return repeated.app_client
+    }  # fmt: skip
+    if repeated := _created_by(operation_id, params, actor):
+        return repeated
     scope_rows, overrides = _check_creation(pool, tenant, params)
-    app_client = AppClient(
-        pool=pool,
-        tenant=tenant,
-        name=name,
-        op_tag=operation_id,
-        access_token_seconds=access_token_seconds,
-        contact=contact,
-        notes=notes,
-        secret_lifetime_days=lifetime_days,
-        no_expiry_reason=no_expiry_reason,
-        document_version=1,
-        created_by=actor,
-        expires_at=timezone.now() + timedelta(days=lifetime_days) if lifetime_days else None,
-    )
+    app_client = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
     try:
         with transaction.atomic():
-            operation = _write_creation(app_client, scope_rows, overrides, params, actor, via)
+            operation = _write_creation(app_client, scope_rows, overrides, params, via)
     except IntegrityError:
-        if repeated := find_repeated(operation_id, CREATE, params, actor):  # the other click was first
-            return repeated.app_client or app_client
+        if repeated := _created_by(operation_id, params, actor):  # the other click was first
+            return repeated
         raise InvalidInput({"name": [_taken(tenant, name)]}) from None
     drive(operation)
     app_client.refresh_from_db()
     return app_client
+
+
+def _created_by(operation_id: str, params: dict[str, Any], actor: User) -> AppClient | None:
+    """What the same form created already, however often it was sent."""
+    repeated = find_repeated(operation_id, CREATE, params, actor)
+    return repeated.app_client if repeated else None
+
+
+def _new_row(pool: UserPool, tenant: Tenant, params: dict[str, Any], **fields: Any) -> AppClient:
+    days = params["lifetime_days"]
+    return AppClient(
+        pool=pool, tenant=tenant, name=params["name"], access_token_seconds=params["access_token_seconds"],
+        secret_lifetime_days=days, no_expiry_reason=params["no_expiry_reason"], document_version=1,
+        expires_at=timezone.now() + timedelta(days=days) if days else None, **fields,
+    )  # fmt: skip
 
 
 def _taken(tenant: Tenant, name: str) -> str:
@@ -133,13 +128,10 @@ def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> 
 
 
 def _write_creation(
-    app_client: AppClient,
-    scope_rows: list[Scope],
-    overrides: dict[str, Any],
-    params: dict[str, Any],
-    actor: User,
-    via: str,
+    app_client: AppClient, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], via: str
 ) -> Operation:
+    """The intent, whole: client, scopes, overrides, sealed secret, operation, audit entry."""
+    actor = app_client.created_by
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
     through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)
@@ -147,15 +139,9 @@ def _write_creation(
         claims.write_overrides(app_client, overrides)
     secrets.seal_new_secret(app_client, actor=actor)
     return begin(
-        app_client.op_tag,
-        CREATE,
-        target=f"client:{app_client.public_id}",
-        params=params,
-        actor=actor,
-        via=via,
-        pool=app_client.pool,
-        app_client=app_client,
-    )
+        app_client.op_tag, CREATE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
+        pool=app_client.pool, app_client=app_client,
+    )  # fmt: skip
 
 
 def _creating(operation: Operation) -> AppClient:

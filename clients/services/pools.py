@@ -35,7 +35,6 @@ def connect_pool(
     except NotFound:
         raise InvalidInput({"user_pool_id": [f"Cognito has no user pool {user_pool_id} in {region}."]}) from None
     domain = described.get("CustomDomain") or described.get("Domain") or ""
-    host = domain if "." in domain else f"{domain}.auth.{region}.amazoncognito.com"
     issuer = issuer or f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
     with transaction.atomic():
         pool = UserPool.objects.create(
@@ -44,7 +43,7 @@ def connect_pool(
             user_pool_id=user_pool_id,
             domain=domain,
             issuer=issuer,
-            token_url=token_url or (f"https://{host}/oauth2/token" if domain else ""),
+            token_url=token_url or _token_url(domain, region),
             jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json",
             tier=described.get("UserPoolTier", ""),
             claims_table=claims_table,
@@ -54,6 +53,14 @@ def connect_pool(
         )
         audit.append("pool:connect", Outcome.OK, actor=actor, via=via, pool=pool, detail={"user_pool_id": user_pool_id})
     return pool
+
+
+def _token_url(domain: str, region: str) -> str:
+    """Prefix domains live under amazoncognito.com, custom ones stand alone; without a domain there is no endpoint."""
+    if not domain:
+        return ""
+    host = domain if "." in domain else f"{domain}.auth.{region}.amazoncognito.com"
+    return f"https://{host}/oauth2/token"
 
 
 def check_presence(pool: UserPool) -> bool:
