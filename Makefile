@@ -51,11 +51,10 @@ prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
 	PROVE_SHARE=10 PROVE_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo 0) $(PYTEST) tests/prove $(ARGS)
 
 bench: $(INSTALLED) ## ratios against a naive way of doing the same
-	$(PYTEST) tests/bench -p no:randomly -s -q $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 migrate: $(INSTALLED) ## bring the database of .env up to date
 	$(BIN)/python manage.py migrate
-	$(BIN)/python manage.py createcachetable
 
 lock: ## write requirements*.txt anew from requirements/*.in (needs uv)
 	cd requirements && uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header runtime.in -o ../requirements.txt

@@ -179,6 +179,16 @@ class Company:
         appsync.start_schema_creation(apiId=api_id, definition=SCHEMA.encode())
         return api_id
 
+    def refuse_next(self, operation, state_dir):
+        """The next call of `operation` is throttled; for a client that has to stand as *Creating*."""
+        token = (state_dir / "control-token").read_text().strip()
+        request = urllib.request.Request(
+            f"{self.endpoint}/_sandbox/faults",
+            json.dumps([{"operation": operation, "kind": "throttle"}]).encode(),
+            {"X-Sandbox-Token": token, "Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
 
 def order(tenant, id_, number, item):
     return {

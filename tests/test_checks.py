@@ -1,0 +1,109 @@
+"""`check --deploy`: a complete production passes, each thing missing is refused by a sentence naming its variable."""
+import base64
+
+import pytest
+from django.core import checks
+
+from clients.checks import check_no_demo_accounts, check_settings
+from clients.models import Role, User
+from tests import check_deploy
+
+KEY = base64.b64encode(b"k" * 32).decode()
+SHORT = base64.b64encode(b"k" * 16).decode()
+
+
+@pytest.fixture
+def production(settings, monkeypatch):
+    """Settings that pass; each test breaks one."""
+    settings.SECRET_KEY = "x1" * 30
+    settings.DEBUG = settings.DEMO = False
+    settings.ALLOWED_HOSTS = ["portal.example.com"]
+    settings.BASE_URL = "https://portal.example.com"
+    settings.SEALING_KEYS = settings.FINGERPRINT_KEYS = f"one:{KEY}"
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    return settings
+
+
+def problems() -> list[str]:
+    return [found.msg for found in check_settings(None)]
+
+
+def test_deploy_check_of_a_complete_production(production):
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "variable"),
+    [
+        ("SECRET_KEY", "", "SECRET_KEY"),
+        ("SECRET_KEY", "short", "SECRET_KEY"),
+        ("DEBUG", True, "DEBUG"),
+        ("DEMO", True, "PORTAL_DEMO"),
+        ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS"),
+        ("ALLOWED_HOSTS", ["*"], "ALLOWED_HOSTS"),
+        ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),
+        ("BASE_URL", "https://localhost", "PORTAL_BASE_URL"),
+        ("BASE_URL", "", "PORTAL_BASE_URL"),
+        *[(name, value, name) for name in ("SEALING_KEYS", "FINGERPRINT_KEYS") for value in (
+            "", ",", KEY, f":{KEY}", "one:", "one:not base64", f"one:{SHORT}", f"one:{KEY},two:{SHORT}", f"one:{KEY},one:{KEY}",
+        )],
+    ],
+)  # fmt: skip
+def test_deploy_check_names_the_variable(production, setting, value, variable):
+    setattr(production, setting, value)
+    (sentence,) = problems()
+    assert sentence.startswith(variable)
+    assert KEY not in sentence and SHORT not in sentence
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:4566", "http://aws.example.com", "https://localhost:4566", "https://127.8.8.8", "https://[::1]",
+     "https://[::ffff:127.0.0.1]", "https://0.0.0.0", "https://LOCALHOST.", "nonsense"],
+)  # fmt: skip
+def test_deploy_check_refuses_a_foreign_endpoint(production, monkeypatch, name, url):
+    monkeypatch.setenv(name, url)
+    (sentence,) = problems()
+    assert sentence.startswith(name)
+
+
+def test_deploy_check_accepts_an_https_endpoint(production, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.cognito-idp.eu-west-1.vpce.amazonaws.com")
+    assert problems() == []
+
+
+def test_deploy_check_accepts_several_keys(production):
+    production.SEALING_KEYS = f"new:{KEY}, old:{KEY}"
+    assert problems() == []
+
+
+@pytest.mark.django_db
+def test_deploy_check_refuses_demo_accounts():
+    assert check_no_demo_accounts(None) == []
+    User.objects.create_user("operator@harbourline.example", "irrelevant", role=Role.OPERATOR)
+    (found,) = check_no_demo_accounts(None)
+    assert found.level == checks.ERROR and "DATABASE_URL" in found.msg and "1 demo account" in found.msg
+
+
+def test_deploy_check_without_a_database_says_so():
+    # No django_db mark: pytest-django refuses the connection, as a missing server would.
+    class Unreachable(Exception):
+        pass
+
+    from django.db import OperationalError, connection
+
+    def refuse(execute, sql, params, many, context):
+        raise OperationalError("no server")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "ensure_connection", lambda: (_ for _ in ()).throw(OperationalError("no server")))
+        patch.setattr(connection, "connection", None)
+        (found,) = check_no_demo_accounts(None)
+    assert found.level == checks.INFO and "DATABASE_URL" in found.msg
+
+
+@pytest.mark.slow
+def test_deploy_check_of_the_example_file(tmp_path):
+    """The command itself, with .env.example filled in; then without a variable at a time."""
+    assert check_deploy.check_deploy(check_deploy.example_environment(str(tmp_path))) == []
