@@ -8,8 +8,14 @@ import pytest
 from tests.local_aws import REGION
 
 
+@pytest.fixture(scope="session")
+def shared_session():
+    """One for all: each new one reads botocore's models again."""
+    return boto3.Session(region_name=REGION)
+
+
 @pytest.fixture
-def session(sandbox, monkeypatch):
+def session(sandbox, shared_session, monkeypatch):
     """A boto3 session that reaches the sandbox and nothing else."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
@@ -18,4 +24,4 @@ def session(sandbox, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    return boto3.Session(region_name=REGION)
+    return shared_session

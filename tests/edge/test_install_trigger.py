@@ -89,6 +89,13 @@ def test_install_attaches_the_trigger_and_leaves_every_other_setting(session, si
     assert config["PostConfirmation"] == SETTINGS["LambdaConfig"]["PostConfirmation"]
 
 
+def test_update_that_sends_the_trigger_alone_loses_settings_and_is_reported(session, site):
+    before = pool_settings.describe(site.cognito, site.pool_id)
+    site.cognito.update_user_pool(UserPoolId=site.pool_id, LambdaConfig=before["LambdaConfig"])
+    lost = pool_settings.differences(before, pool_settings.describe(site.cognito, site.pool_id))
+    assert {"Policies", "UserPoolTags", "DeletionProtection"} <= {name for name, _was, _is in lost}
+
+
 def test_install_puts_our_code_settings_and_permission_in_place(session, site):
     arn = trigger_installer.install(session, **site.wanted)
     function = site.functions.get_function(FunctionName=site.name)["Configuration"]

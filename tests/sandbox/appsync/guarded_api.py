@@ -13,6 +13,7 @@ import jwt
 from clients import edge
 
 REGION = "eu-west-1"
+SESSION = boto3.Session(region_name=REGION)
 SCOPE = "orders/read"
 ROWS = [("acme", "1"), ("acme", "2"), ("globex", "3")]
 
@@ -86,7 +87,6 @@ export function response(ctx) { return JSON.stringify(ctx.stash.seen.concat(['af
 def template(api):
     """The API's parts as a stack: sources, functions, unit and pipeline resolvers."""
     table = {"AwsRegion": REGION}
-    shared = {"ApiId": api.id}
     parts = {"nothing": ("DataSource", {"Name": "nothing", "Type": "NONE"})}
     for name, target in (("rows", api.rows), ("claims", api.claims_table)):
         config = {"TableName": target, **table}
@@ -113,12 +113,17 @@ def template(api):
         config = {"Functions": [{"Fn::GetAtt": [step, "FunctionId"]} for step in steps]}
         props = {"TypeName": "Query", "FieldName": field, "Kind": "PIPELINE", "PipelineConfig": config}
         parts[f"{field}Pipeline"] = ("Resolver", {**props, "Runtime": JS, "Code": code})
-    resources = {}
+    return {"Resources": resources(parts, {"ApiId": api.id})}
+
+
+def resources(parts, shared):
+    """Each part as a resource; resolvers wait for the sources they name."""
+    made = {}
     for name, (kind, props) in parts.items():
-        resources[name] = {"Type": f"AWS::AppSync::{kind}", "Properties": {**shared, **props}}
+        made[name] = {"Type": f"AWS::AppSync::{kind}", "Properties": {**shared, **props}}
         if kind == "Resolver":
-            resources[name]["DependsOn"] = ["nothing", "rows", "claims"]
-    return {"Resources": resources}
+            made[name]["DependsOn"] = ["nothing", "rows", "claims"]
+    return made
 
 
 class GuardedApi:
@@ -142,7 +147,7 @@ class GuardedApi:
         )
 
     def aws(self, service):
-        return boto3.client(
+        return SESSION.client(
             service,
             region_name=REGION,
             endpoint_url=self.endpoint,
