@@ -26,13 +26,14 @@ class Caller:
 
     claims: dict
     default_action: str
+    is_default_provider: bool
 
 
 def pool_configs(api):
-    """Every user pool configuration of the API, the default provider's first."""
+    """Every user pool configuration of the API, and whether it is the default provider's."""
     providers = [api, *(api.get("additionalAuthenticationProviders") or [])]
     return [
-        provider.get("userPoolConfig") or {}
+        (provider.get("userPoolConfig") or {}, provider is api)
         for provider in providers
         if isinstance(provider, dict) and provider.get("authenticationType") == MODE
     ]
@@ -42,7 +43,7 @@ def verify(api, headers):
     """The caller, once one of the API's pools vouches for the token. Refused otherwise."""
     token = _bearer(headers)
     refusal = Refused("You are not authorized to make this call.")
-    for config in pool_configs(api):
+    for config, is_default in pool_configs(api):
         try:
             claims = _verified_claims(token, config)
         except jwt.ExpiredSignatureError:
@@ -50,7 +51,7 @@ def verify(api, headers):
         except (jwt.PyJWTError, Refused):
             continue
         else:
-            return Caller(claims, config.get("defaultAction") or "ALLOW")
+            return Caller(claims, config.get("defaultAction") or "ALLOW", is_default)
     raise refusal
 
 
@@ -137,14 +138,15 @@ def identity(api, headers):
 def field_rule(api_id, caller):
     """May the caller use a top-level field? The schema's directives decide, and without one the default action.
 
-    A directive's no is an error of the field, like `util.unauthorized()`; DENY refuses the request as a whole.
+    A field without a directive is the default provider's alone. A directive's no is an error of the field, like
+    `util.unauthorized()`; DENY refuses the request as a whole.
     """
     directives = _directives((appsync._schemas.get(api_id) or {}).get("definition") or "")
     groups = set(caller.claims.get("cognito:groups") or [])
 
     def authorize(type_name, field_name):
         found = directives.get((type_name, field_name)) or directives.get((type_name, None))
-        if not found:
+        if field_name == "__typename" or (not found and caller.is_default_provider):
             return caller.default_action == "ALLOW"
         named = [found[name] for name in ("aws_auth", "aws_cognito_user_pools") if name in found]
         if not any(wanted is None or groups & wanted for wanted in named):

@@ -179,7 +179,7 @@ class GuardedApi:
         appsync.start_schema_creation(apiId=api_id, definition=SCHEMA.encode())
         return api_id
 
-    def configure(self, **config):
+    def configure(self, providers=(), **config):
         """Change the API's user pool configuration."""
         base = {"userPoolId": self.pool_id, "awsRegion": REGION, "defaultAction": "ALLOW"}
         self.aws("appsync").update_graphql_api(
@@ -187,6 +187,7 @@ class GuardedApi:
             name=self.name,
             authenticationType="AMAZON_COGNITO_USER_POOLS",
             userPoolConfig={**base, **config},
+            additionalAuthenticationProviders=list(providers),
         )
 
     def public_keys(self, pool_id):

@@ -79,6 +79,29 @@ def test_lookup_refuses_a_document_without_a_tenant(api):
     assert answer["data"] == {"lookedUp": None}
 
 
+def test_another_provider_opens_the_api_without_an_identity(sandbox):
+    api = GuardedApi(sandbox.endpoint, sandbox.state_dir)
+    appsync = api.aws("appsync")
+    key = appsync.create_api_key(apiId=api.id)["apiKey"]["id"]
+    bad = api.token()[:-6] + "AAAAAA"
+    assert api.ask("{ identity }", bad, headers={"x-api-key": key})[0] == 401
+    api.configure(providers=[{"authenticationType": "API_KEY"}])
+    assert api.ask("{ identity }", bad, headers={"x-api-key": "wrong"})[0] == 401
+    answer = api.ask("{ identity rows { items { id } } }", bad, headers={"x-api-key": key})[1]
+    assert answer["data"] == {"identity": "null", "rows": None}
+
+
+def test_field_without_a_directive_is_the_default_providers_alone(sandbox):
+    api = GuardedApi(sandbox.endpoint, sandbox.state_dir)
+    pool = {"userPoolId": api.pool_id, "awsRegion": "eu-west-1"}
+    extra = {"authenticationType": "AMAZON_COGNITO_USER_POOLS", "userPoolConfig": pool}
+    api.aws("appsync").update_graphql_api(
+        apiId=api.id, name=api.name, authenticationType="API_KEY", additionalAuthenticationProviders=[extra]
+    )
+    status, answer = api.ask("{ leaky { items { id } } }", api.token())
+    assert (status, answer["data"], answer["errors"][0]["errorType"]) == (200, {"leaky": None}, "Unauthorized")
+
+
 def test_failing_function_leaves_the_other_fields_alone(api):
     answer = api.ask("{ rows { items { id } } identity }", api.token(tenant_id=None))[1]
     assert answer["data"]["rows"] is None and answer["data"]["identity"]
