@@ -55,14 +55,16 @@ def create_client(
     }  # fmt: skip
     if repeated := _created_by(operation_id, params, actor):
         return repeated
-    scope_rows, overrides = _check_creation(pool, tenant, params)
     app_client = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
     try:
+        scope_rows, overrides = _check_creation(pool, tenant, params)
         with transaction.atomic():
             operation = _write_creation(app_client, scope_rows, overrides, params, via)
-    except IntegrityError:
-        if repeated := _created_by(operation_id, params, actor):  # the other click was first
+    except (IntegrityError, InvalidInput) as error:
+        if repeated := _created_by(operation_id, params, actor):  # the other click was first, and took the name
             return repeated
+        if isinstance(error, InvalidInput):
+            raise
         raise InvalidInput({"name": [_taken(tenant, name)]}) from None
     drive(operation)
     app_client.refresh_from_db()

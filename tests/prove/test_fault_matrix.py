@@ -4,10 +4,12 @@ import hashlib
 import os
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from clients.models import AppClient, Operation, Secret
 from clients.services import operations
+from clients.services.secrets import open_for_cognito
 from tests.prove import harness
 
 
@@ -37,7 +39,7 @@ def quick(settings):
 
 
 @pytest.mark.parametrize("case", chosen(harness.all_cases()), ids=str)
-def test_fault(lasting_world, case):
+def test_fault(lasting_world, case, capsys):
     world = lasting_world
     if case.kind != "client:create":
         world.create()
@@ -50,6 +52,9 @@ def test_fault(lasting_world, case):
     assert harness.is_settled(), Operation.objects.values_list("kind", "state", "step", "last_error", "technical")
     assert AppClient.objects.count() == 1 and Secret.objects.count() == 1
     assert harness.broken_invariants(world) == []
+    secret = Secret.objects.get()
+    call_command("dumpdata", "clients")
+    assert harness.plaintext_in_database([open_for_cognito(secret).reveal()], capsys.readouterr().out) == []
 
     world.sandbox.clear()
     harness.drain()

@@ -1,4 +1,5 @@
 """The trail: complete, chained, and refused to be changed by the database itself."""
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction

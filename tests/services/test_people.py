@@ -1,4 +1,5 @@
 """Invitations: single use, expiring, for one role."""
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
