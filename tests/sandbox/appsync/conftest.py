@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests import local_aws
 from tests.sandbox.appsync.guarded_api import GuardedApi
 
 
@@ -11,13 +10,6 @@ def api(sandbox):
     return GuardedApi(sandbox.endpoint, sandbox.state_dir)
 
 
-@pytest.fixture(scope="session")
-def plain_server(tmp_path_factory):
-    state_dir = tmp_path_factory.mktemp("plain")
-    with local_aws.plain_ministack(state_dir) as endpoint:
-        yield endpoint, state_dir
-
-
 @pytest.fixture(scope="module")
-def plain_api(plain_server):
-    return GuardedApi(*plain_server)
+def plain_api(plain_ministack):
+    return GuardedApi(plain_ministack.endpoint, plain_ministack.state_dir)
