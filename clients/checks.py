@@ -1,4 +1,5 @@
 """System checks of `manage.py check --deploy`: what production must never start with."""
+
 import base64
 import binascii
 import ipaddress
@@ -12,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-DEMO_DOMAIN = "harbourline.example"
+DEMO_DOMAIN = ".example"  # reserved by RFC 2606: nobody's real address ends so
 KEY_BYTES = 32
 SHORTEST_SECRET_KEY = 50
 
@@ -28,16 +29,22 @@ def check_no_demo_accounts(app_configs: Any, **kwargs: Any) -> list[CheckMessage
     from clients.models import User
 
     try:
-        demo = User.objects.filter(email__iendswith=f"@{DEMO_DOMAIN}").count()
+        demo = User.objects.filter(email__iendswith=DEMO_DOMAIN).count()
     except (DatabaseError, ImproperlyConfigured):
         # Also run where there is no database yet, for example while an image is built.
-        return [Info("The database did not answer (DATABASE_URL): demo accounts were not looked for.", id="clients.I001")]
+        return [
+            Info("DATABASE_URL: no answer from this database, so demo accounts were not looked for.", id="clients.I001")
+        ]
     if not demo:
         return []
-    return [Error(
-        f"DATABASE_URL names a database with {demo} demo account(s), ending in @{DEMO_DOMAIN}: their passwords stand in a file.",
-        hint="Use a database of its own for production; never one that `make demo` has filled.", id="clients.E009",
-    )]
+    return [
+        Error(
+            f"DATABASE_URL names a database with {demo} demo account(s), ending in {DEMO_DOMAIN}: their passwords"
+            " stand in a file.",
+            hint="Use a database of its own for production; never one that `make demo` has filled.",
+            id="clients.E009",
+        )
+    ]
 
 
 def _secret_key() -> Iterator[CheckMessage]:
@@ -46,7 +53,10 @@ def _secret_key() -> Iterator[CheckMessage]:
     except ImproperlyConfigured:  # Django refuses to hand out an empty one
         length = 0
     if length < SHORTEST_SECRET_KEY:
-        yield Error(f"SECRET_KEY has {length} characters: set a random one of at least {SHORTEST_SECRET_KEY}.", id="clients.E001")
+        yield Error(
+            f"SECRET_KEY has {length} characters: it needs at least {SHORTEST_SECRET_KEY} random ones.",
+            id="clients.E001",
+        )
 
 
 def _switches() -> Iterator[CheckMessage]:
@@ -55,9 +65,9 @@ def _switches() -> Iterator[CheckMessage]:
     if settings.DEMO:
         yield Error("PORTAL_DEMO is on: cookies would travel over http. Unset it.", id="clients.E003")
     if not settings.ALLOWED_HOSTS:
-        yield Error("ALLOWED_HOSTS is empty: name the host people use, for example portal.example.com.", id="clients.E004")
+        yield Error("ALLOWED_HOSTS is empty: name the host people use, such as portal.example.com.", id="clients.E004")
     elif "*" in settings.ALLOWED_HOSTS:
-        yield Error("ALLOWED_HOSTS contains *: name the hosts people use; links in mails are built from them.", id="clients.E004")
+        yield Error("ALLOWED_HOSTS contains *: name the hosts people use; mails link to them.", id="clients.E004")
 
 
 def _keys(variable: str) -> Iterator[CheckMessage]:
@@ -71,7 +81,9 @@ def _keys(variable: str) -> Iterator[CheckMessage]:
         if not key_id or not _is_key(encoded):
             yield Error(f"{variable}: entry {number} is not id:base64 of {KEY_BYTES} bytes.", id="clients.E006")
         elif key_id in seen:
-            yield Error(f"{variable}: entry {number} repeats the id {key_id}; give each key its own.", id="clients.E006")
+            yield Error(
+                f"{variable}: entry {number} repeats the id {key_id}; give each key its own.", id="clients.E006"
+            )
         seen.add(key_id)
 
 

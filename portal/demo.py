@@ -52,10 +52,11 @@ def refuse_busy(name: str, port: int) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise Failed(
-                    f"Port {port} is busy: stop what listens there, or choose another one with make demo {name}={port + 1}."
+                    f"Port {port} is busy: stop what listens there, or choose another one with"
+                    f" make demo {name}={port + 1}."
                 ) from None
             if error.errno == errno.EACCES:
-                raise Failed(f"Port {port} may not be opened: choose one above 1023 with make demo {name}=8000.") from None
+                raise Failed(f"Port {port} may not be opened: choose one above 1023, as in {name}=8000.") from None
             # No IPv6 on this machine: nothing can be busy there.
 
 
@@ -108,7 +109,9 @@ def lock_folder(var: Path):
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Failed(f"A demo is running from this folder already; its address stands in {shown(var / 'demo.json')}.") from None
+        raise Failed(
+            f"A demo is running from this folder already; its address stands in {shown(var / 'demo.json')}."
+        ) from None
     return handle
 
 
@@ -145,7 +148,11 @@ class House:
     def run(self, *arguments: str) -> None:
         """One manage.py command to its end, its words on our screen."""
         command = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.env, start_new_session=True, preexec_fn=die_with_parent
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
         )
         self.children["manage"] = command
         self.wait(lambda: command.poll() is not None, f"manage.py {arguments[0]}", 10 * PATIENCE)
@@ -166,7 +173,8 @@ class House:
         for name, child in self.children.items():
             if name != "manage" and child.poll() is not None:
                 ending = (self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
-                raise Failed("\n".join([f"The process {name} has ended (exit code {child.returncode}). Its last words:", *ending]))
+                said = f"The process {name} has ended (exit code {child.returncode}). Its last words:"
+                raise Failed("\n".join([said, *ending]))
         if "MAKELEVEL" in os.environ and os.getppid() != self.parent:
             raise Stopped
 
@@ -222,13 +230,14 @@ def announce(var: Path) -> None:
     width = max((len(login["email"]) for login in facts.get("logins", {}).values()), default=0)
     for role, login in facts.get("logins", {}).items():
         print(f"  {role:<14} {login['email']:<{width}}  {login['password']}")
-    print(f"\nEverything for scripts: {shown(var / 'demo.json')}. Logs: {shown(var / 'log')}. Ctrl-C stops it; the data stays.")
+    print(f"\nEverything for scripts: {shown(var / 'demo.json')}. Logs: {shown(var / 'log')}.")
+    print("Ctrl-C stops it; the data stays.")
 
 
 def run_demo(var: Path) -> int:
     port, sandbox_port = read_port("PORT", 8000), read_port("SANDBOX_PORT", 4566)
     if port == sandbox_port:
-        raise Failed(f"PORT and SANDBOX_PORT are both {port}: give the sandbox another one with SANDBOX_PORT={port + 1}.")
+        raise Failed(f"PORT and SANDBOX_PORT are both {port}: choose another one, as in SANDBOX_PORT={port + 1}.")
     refuse_busy("PORT", port)
     refuse_busy("SANDBOX_PORT", sandbox_port)
     lock = lock_folder(var)

@@ -1,7 +1,8 @@
 """Parts of `make check` that need an environment: the complete production of .env.example, then each thing missing.
 
-    python -m tests.check_deploy {deploy|mypy|makemigrations}
+python -m tests.check_deploy {deploy|mypy|makemigrations}
 """
+
 import base64
 import os
 import secrets
@@ -17,7 +18,9 @@ MUST_BE_SET = ("SECRET_KEY", "SEALING_KEYS", "FINGERPRINT_KEYS", "ALLOWED_HOSTS"
 
 def example_environment(folder: str) -> dict[str, str]:
     """.env.example with its empty values filled in, and a database that needs no server."""
-    lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if "=" in line and not line.startswith("#")]
+    lines = [
+        line for line in (ROOT / ".env.example").read_text().splitlines() if "=" in line and not line.startswith("#")
+    ]
     values = dict(line.split("=", 1) for line in lines)
     for name in ("SEALING_KEYS", "FINGERPRINT_KEYS"):
         values[name] = f"example:{base64.b64encode(secrets.token_bytes(32)).decode()}"
@@ -28,7 +31,12 @@ def example_environment(folder: str) -> dict[str, str]:
 
 def manage(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 

@@ -1,4 +1,5 @@
 """What settings.py reads, set before Django is loaded; a pytest plugin (`-p tests.environment`)."""
+
 import base64
 import os
 import secrets

@@ -4,6 +4,7 @@
 
 The command finds TEST_DATABASE_URL in its environment. No server to be found is an error, never a skip.
 """
+
 import glob
 import os
 import secrets
@@ -78,14 +79,42 @@ def throw_away_cluster() -> Iterator[str]:
     server = None
     try:
         subprocess.run(
-            [initdb, "-D", folder / "data", "-U", "portal", "--pwfile", folder / "password", "-A", "scram-sha-256",
-             "-E", "UTF8", "--locale=C", "--no-sync"], check=True, **quiet,
+            [
+                initdb,
+                "-D",
+                folder / "data",
+                "-U",
+                "portal",
+                "--pwfile",
+                folder / "password",
+                "-A",
+                "scram-sha-256",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
+            check=True,
+            **quiet,
         )
         options = [part for option in FAST for part in ("-c", option)]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                [postgres, "-D", folder / "data", "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", *options],
-                stderr=log, start_new_session=True, **quiet,
+                [
+                    postgres,
+                    "-D",
+                    folder / "data",
+                    "-p",
+                    str(port),
+                    "-k",
+                    folder,
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    *options,
+                ],
+                stderr=log,
+                start_new_session=True,
+                **quiet,
             )
         url = f"postgres://portal:{password}@127.0.0.1:{port}/postgres"
         wait_until_it_answers(url, server, folder / "log")

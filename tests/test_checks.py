@@ -1,4 +1,5 @@
 """`check --deploy`: a complete production passes, each thing missing is refused by a sentence naming its variable."""
+
 import base64
 
 import pytest
@@ -56,7 +57,9 @@ def test_deploy_check_names_the_variable(production, setting, value, variable):
     assert KEY not in sentence and SHORT not in sentence
 
 
-@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"])
+@pytest.mark.parametrize(
+    "name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"]
+)
 @pytest.mark.parametrize(
     "url",
     ["http://127.0.0.1:4566", "http://aws.example.com", "https://localhost:4566", "https://127.8.8.8", "https://[::1]",

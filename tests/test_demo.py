@@ -26,7 +26,12 @@ def start(var: Path, port: int, sandbox_port: int) -> subprocess.Popen:
     # What a person's shell might hold; none of it may reach the demo.
     env |= {"AWS_PROFILE": "somebody", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "DATABASE_URL": "postgres://nowhere/x"}
     return subprocess.Popen(
-        [sys.executable, "-m", "portal.demo"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "portal.demo"],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 

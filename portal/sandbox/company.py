@@ -1,9 +1,10 @@
-"""Harbourline's AWS account in the sandbox: pool, trigger, tables and an AppSync API. Building it again changes nothing."""
+"""Harbourline's AWS account in the sandbox: pool, trigger, tables, AppSync API. Building it again changes nothing."""
 
 import json
 import time
 import urllib.parse
 import urllib.request
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -58,8 +59,8 @@ class SandboxSession(boto3.Session):
         super().__init__("test", "test", region_name=REGION)
         self.endpoint = endpoint
 
-    def client(self, service, **options):
-        return super().client(service, endpoint_url=self.endpoint, **options)
+    def client(self, *args: Any, **options: Any) -> Any:
+        return super().client(*args, endpoint_url=self.endpoint, **options)
 
 
 class Company:

@@ -1,4 +1,4 @@
-"""Fills an empty portal with Harbourline's company; a start on data that exists only looks whether all is still there."""
+"""Fills an empty portal with Harbourline's company; later starts only look whether it is all still there."""
 
 import json
 import os
@@ -37,7 +37,7 @@ ATTRIBUTES: list[dict[str, Any]] = [
     {"claim_name": "channel", "type": "string", "default": "api", "is_overridable": True,
      "description": "Where the calls come from"},
 ]  # fmt: skip
-TENANTS = {
+TENANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "northwind": ("Northwind", {"tier": "gold", "region": "eu", "rate_limit": 600}),
     "acme-robotics": ("Acme Robotics", {"tier": "silver", "region": "us"}),
     "harbour-foods": ("Harbour Foods", {"tier": "platinum", "region": "eu", "rate_limit": 1200}),
@@ -64,7 +64,7 @@ CLIENTS: list[tuple[str, str, list[str], dict[str, Any], str]] = [
 
 
 class Command(BaseCommand):
-    help = "Brings the demo's database up to date, fills it and the sandbox, and writes var/demo.json. For `make demo`."
+    help = "Brings the demo's database up to date, fills it and the sandbox, writes var/demo.json. For `make demo`."
     requires_system_checks: list[str] = []
 
     def handle(self, *args, **options) -> None:
@@ -153,21 +153,35 @@ class Command(BaseCommand):
 
     def _connect(self, administrator: User) -> UserPool:
         return pools.connect_pool(
-            actor=administrator, environment=ENVIRONMENT, region=self.facts["region"], user_pool_id=self.facts["user_pool_id"],
-            token_url=self.facts["token_url"], jwks_url=self.facts["jwks_url"], claims_table=self.company.CLAIMS_TABLE,
-            usage_table=self.company.USAGE_TABLE, trigger_mode=TriggerMode.OBSERVE, via=VIA,
+            actor=administrator, environment=ENVIRONMENT, region=self.facts["region"],
+            user_pool_id=self.facts["user_pool_id"],
+            token_url=self.facts["token_url"], jwks_url=self.facts["jwks_url"], trigger_mode=TriggerMode.OBSERVE,
+            claims_table=self.company.CLAIMS_TABLE, usage_table=self.company.USAGE_TABLE, via=VIA,
         )  # fmt: skip
 
     def _have_tenant(self, operator: User, slug: str, name: str, values: dict[str, Any]) -> None:
         if not Tenant.objects.filter(slug=slug).exists():
             tenants.create_tenant(
-                actor=operator, slug=slug, name=name, contact=operator, contact_email=f"it@{slug}.example", values=values, via=VIA
+                actor=operator,
+                slug=slug,
+                name=name,
+                contact=operator,
+                contact_email=f"it@{slug}.example",
+                values=values,
+                via=VIA,
             )
 
     # --- Clients ---------------------------------------------------------------------------------
 
     def _have_client(
-        self, pool: UserPool, operator: User, slug: str, purpose: str, scopes: list[str], overrides: dict[str, Any], stage: str
+        self,
+        pool: UserPool,
+        operator: User,
+        slug: str,
+        purpose: str,
+        scopes: list[str],
+        overrides: dict[str, Any],
+        stage: str,
     ) -> None:
         tenant = Tenant.objects.get(slug=slug)
         name = f"{slug}-{purpose}"
@@ -177,9 +191,9 @@ class Command(BaseCommand):
         if stage == "creating":
             self.account.refuse_next("CreateUserPoolClient", settings.VAR_DIR / "sandbox")
         app_client = app_clients.create_client(
-            pool, actor=operator, operation_id=new_ulid(), tenant=tenant, name=name, scopes=scopes, attributes=overrides,
-            lifetime_days=None if endless else 180, no_expiry_reason="Runs on a device that cannot be reached" if endless else "",
-            contact=operator, via=VIA,
+            pool, actor=operator, operation_id=new_ulid(), tenant=tenant, name=name, scopes=scopes,
+            attributes=overrides, lifetime_days=None if endless else 180, contact=operator, via=VIA,
+            no_expiry_reason="Runs on a device that cannot be reached" if endless else "",
         )  # fmt: skip
         if stage == "creating":
             # Else the worker would finish it within seconds. *Try again* on the operations page does.
@@ -194,7 +208,8 @@ class Command(BaseCommand):
         secrets.mark_stored(secret, actor=operator, via=VIA)
         if in_use:
             scope = app_client.scopes.first()
-            self.company.get_token(self.facts["token_url"], app_client.client_id, value.reveal(), scope and scope.full_name)
+            scope_name = scope.full_name if scope else ""
+            self.company.get_token(self.facts["token_url"], app_client.client_id, value.reveal(), scope_name)
 
     def _age(self, app_client: AppClient, days_left: int | None) -> None:
         """Time has passed for this one; no act of a person, so no entry in the trail."""
@@ -213,18 +228,22 @@ class Command(BaseCommand):
         for identifier in self.company.SCOPES:
             if not pool.resource_servers.filter(identifier=identifier, api_url=self.facts["graphql_url"]).exists():
                 catalogue.adopt_resource_server(
-                    pool, actor=administrator, identifier=identifier, api_kind="appsync", api_url=self.facts["graphql_url"],
-                    example_call=self.company.EXAMPLE_CALLS[identifier], via=VIA,
+                    pool, actor=administrator, identifier=identifier, api_kind="appsync",
+                    api_url=self.facts["graphql_url"], example_call=self.company.EXAMPLE_CALLS[identifier], via=VIA,
                 )  # fmt: skip
 
     def _write(self) -> None:
         """var/demo.json, for people and scripts: 0600 from its first byte, never half written."""
-        self.facts = {"url": settings.BASE_URL, "logins": {}} | self.facts | {
-            "url": settings.BASE_URL,
-            "pool": ENVIRONMENT,
-            "tenants": list(TENANTS),
-            "resource_servers": {name: list(scopes) for name, scopes in self.company.SCOPES.items()},
-        }
+        self.facts = (
+            {"url": settings.BASE_URL, "logins": {}}
+            | self.facts
+            | {
+                "url": settings.BASE_URL,
+                "pool": ENVIRONMENT,
+                "tenants": list(TENANTS),
+                "resource_servers": {name: list(scopes) for name, scopes in self.company.SCOPES.items()},
+            }
+        )
         write_privately(self.file, json.dumps(self.facts, indent=2) + "\n")
 
 
