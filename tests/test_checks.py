@@ -1,13 +1,17 @@
 """`check --deploy`: a complete production passes, each thing missing is refused by a sentence naming its variable."""
 
 import base64
+import subprocess
+import sys
 
 import pytest
 from django.core import checks
+from django.db import OperationalError, connection
 
 from clients.checks import check_no_demo_accounts, check_settings
 from clients.models import Role, User
 from tests import check_deploy
+from tests.local_aws import free_port
 
 KEY = base64.b64encode(b"k" * 32).decode()
 SHORT = base64.b64encode(b"k" * 16).decode()
@@ -89,21 +93,21 @@ def test_deploy_check_refuses_demo_accounts():
     assert found.level == checks.ERROR and "DATABASE_URL" in found.msg and "1 demo account" in found.msg
 
 
-def test_deploy_check_without_a_database_says_so():
-    # No django_db mark: pytest-django refuses the connection, as a missing server would.
-    class Unreachable(Exception):
-        pass
-
-    from django.db import OperationalError, connection
-
-    def refuse(execute, sql, params, many, context):
+def test_deploy_check_without_a_database_says_so(monkeypatch):
+    def refuse():
         raise OperationalError("no server")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection, "ensure_connection", lambda: (_ for _ in ()).throw(OperationalError("no server")))
-        patch.setattr(connection, "connection", None)
-        (found,) = check_no_demo_accounts(None)
+    monkeypatch.setattr(connection, "ensure_connection", refuse)
+    (found,) = check_no_demo_accounts(None)
     assert found.level == checks.INFO and "DATABASE_URL" in found.msg
+
+
+@pytest.mark.slow
+def test_web_server_refuses_to_start_without_keys(tmp_path):
+    env = {**check_deploy.example_environment(str(tmp_path)), "SEALING_KEYS": ""}
+    command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{free_port()}"]
+    answer = subprocess.run(command, cwd=check_deploy.ROOT, env=env, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1 and "SEALING_KEYS" in answer.stderr
 
 
 @pytest.mark.slow
