@@ -89,7 +89,7 @@ def _updating_pool(original):
 
 def _dispatching(original):
     async def dispatch(action, data):
-        refusal = _refusing(rules.check_shape, action, data) if action in CHECKED else None
+        refusal = _refusing(rules.check_shape, action, data) if _is_checked(action, data) else None
         if refusal:
             return refusal
         if action in EXCLUSIVE:
@@ -97,6 +97,11 @@ def _dispatching(original):
         return await _run(action, data, original)
 
     return dispatch
+
+
+def _is_checked(action, data):
+    # A custom domain is passed in the same field as a prefix, whose pattern has no dots: section 4.
+    return action in CHECKED or (action == "CreateUserPoolDomain" and not data.get("CustomDomainConfig"))
 
 
 async def _run(action, data, original):

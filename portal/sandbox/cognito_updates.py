@@ -58,7 +58,12 @@ POOL_DEFAULTS = {
     "DeletionProtection": "INACTIVE",
     "LambdaConfig": {},
 }
-OPTIONAL_OF_POOL = ("DeviceConfiguration", "UserPoolAddOns", "VerificationMessageTemplate", "UserAttributeUpdateSettings")
+OPTIONAL_OF_POOL = (
+    "DeviceConfiguration",
+    "UserPoolAddOns",
+    "VerificationMessageTemplate",
+    "UserAttributeUpdateSettings",
+)
 
 
 def create_client(pool, data):
@@ -70,7 +75,8 @@ def create_client(pool, data):
     now = time.time()
     app_client = {
         "UserPoolId": pool["Id"],
-        "ClientName": data["ClientName"],
+        # A template may leave the name out.
+        "ClientName": data.get("ClientName", "app-client"),
         "ClientId": cognito._client_id(),
         "ClientSecret": value,
         "CreationDate": now,

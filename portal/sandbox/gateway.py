@@ -21,6 +21,10 @@ def _install_rules():
     appsync.install()
 
 
+# MiniStack's own switches: one wipes everything, saved files included, at a word from anyone.
+CLOSED = ("/_ministack/reset", "/_ministack/config")
+
+
 class Gateway:
     """An ASGI application around MiniStack's."""
 
@@ -59,6 +63,9 @@ class Gateway:
         if path.startswith("/_sandbox/"):
             token = headers.get(b"x-sandbox-token", b"")
             await respond(send, *self._controls.answer(method, path, token, body))
+            return
+        if path in CLOSED:
+            await respond(send, 404, {"message": "The sandbox has no such path."})
             return
         call = calls.read(method, path, headers, body)
         if not path.startswith("/_ministack/"):

@@ -1,9 +1,12 @@
 """Saves what the sandbox knows every few seconds, so that a restart, even after `kill -9`, brings it back."""
 
 import asyncio
+import sys
 import time
 
 INTERVAL = 2.0
+# However slow saving gets, `kill -9` costs at most five seconds.
+LONGEST_PAUSE = 4.0
 # A stack or a table may change behind the answer to its request, so saving goes on a little after the last one.
 SETTLING = 4.0
 
@@ -33,20 +36,20 @@ class Saver:
             started = time.monotonic()
             if await asyncio.to_thread(save):
                 self._saved_at = started
-            pause = min(max(INTERVAL, 3 * (time.monotonic() - started)), 4.0)
+            pause = min(max(INTERVAL, 3 * (time.monotonic() - started)), LONGEST_PAUSE)
 
 
 def save():
-    """Write every service's state, each file atomically. False when one kept changing while it was read."""
+    """Write every service's state, each file atomically. False when one could not be read: it is tried again."""
     from ministack import app
     from ministack.core import persistence
 
     complete = True
     for name, get_state in app._build_persistence_save_dict().items():
-        state = _settled(get_state)
-        if state is None:
-            complete = False
-        else:
+        settled, state = _settled(get_state)
+        complete = complete and settled
+        # A service without anything to report must not overwrite what an earlier run saved.
+        if settled and state is not None:
             persistence.save_state(name, state)
     return complete
 
@@ -55,7 +58,9 @@ def _settled(get_state):
     """MiniStack copies its dictionaries while request threads may grow them: try again until one copy succeeds."""
     for _ in range(5):
         try:
-            return get_state() or {}
-        except RuntimeError:
+            return True, get_state()
+        except Exception as error:
+            last = error
             time.sleep(0.02)
-    return None
+    print(f"Saving failed for now: {last!r}", file=sys.stderr)
+    return False, None

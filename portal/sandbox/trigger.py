@@ -1,4 +1,4 @@
-"""The pre token generation trigger for machines: what it is sent, and what it may change. `cognito_facts.md` section 5."""
+"""The pre token generation trigger for machines: what it sees, what it may change. `cognito_facts.md` section 5."""
 
 import contextvars
 import json
@@ -119,7 +119,7 @@ def _is_reserved(name):
 
 
 def _scopes(scopes, changes):
-    """A scope to add may be one the client was never granted: the trigger is privileged code. One with a space is not one."""
+    """The trigger is privileged code: it may add a scope the client was never granted. A scope holds no space."""
     suppressed = _names(changes, "scopesToSuppress")
     added = [scope for scope in changes.get("scopesToAdd") or [] if isinstance(scope, str) and " " not in scope]
     return [scope for scope in dict.fromkeys([*scopes, *added]) if scope not in suppressed]

@@ -1,6 +1,8 @@
 """App clients, resource servers and pools: what is refused and what an update resets. Sections 1, 3 and 5."""
 
+import json
 import threading
+import time
 
 import pytest
 
@@ -171,3 +173,29 @@ def test_overlapping_write_is_refused_and_not_applied(calm):
 
     names = {item["ClientName"] for item in pool.call("list_user_pool_clients", MaxResults=60)["UserPoolClients"]}
     assert names == {"slow", "second"}
+
+
+@pytest.mark.parametrize("domain", ["Upper", "with.dot", "-first", "x" * 64])
+def test_domain_prefix_of_a_wrong_shape_is_refused(sandbox, domain):
+    pool_id = sandbox.cognito.create_user_pool(PoolName="bare")["UserPool"]["Id"]
+
+    refused = {"UserPoolId": pool_id, "Domain": domain}
+    assert code_of(sandbox.cognito.create_user_pool_domain, **refused) == "InvalidParameterException"
+
+
+def test_templates_meet_the_same_rules(sandbox):
+    """CloudFormation goes past the dispatcher, so the rules sit below it."""
+    pool = sandbox.pool()
+    properties = {"UserPoolId": pool.id, "GenerateSecret": True, "AllowedOAuthFlows": ["client_credentials", "code"]}
+    template = {"Resources": {"Robot": {"Type": "AWS::Cognito::UserPoolClient", "Properties": properties}}}
+    stacks = sandbox.client("cloudformation")
+
+    stacks.create_stack(StackName=f"s{pool.domain}", TemplateBody=json.dumps(template))
+
+    deadline = time.monotonic() + 10
+    while (status := stacks.describe_stacks(StackName=f"s{pool.domain}")["Stacks"][0]["StackStatus"]).endswith(
+        "IN_PROGRESS"
+    ) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert status in ("ROLLBACK_COMPLETE", "CREATE_FAILED")
+    assert pool.call("list_user_pool_clients", MaxResults=60)["UserPoolClients"] == []

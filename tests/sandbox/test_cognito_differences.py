@@ -54,7 +54,9 @@ def mixed_flows(pool):
 
 
 def tier(pool):
-    config = {"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": "arn:aws:lambda:eu-west-1:0:function:f"}}
+    config = {
+        "PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": "arn:aws:lambda:eu-west-1:0:function:f"}
+    }
     options = {"PoolName": "lite", "UserPoolTier": "LITE", "LambdaConfig": config}
     assert code_of(pool.kit.cognito.create_user_pool, **options) == "FeatureUnavailableInTierException"
 

@@ -177,7 +177,9 @@ def test_failing_trigger_means_no_token(sandbox, source):
 def test_missing_function_means_no_token(sandbox):
     pool = sandbox.pool()
     arn = "arn:aws:lambda:eu-west-1:000000000000:function:gone"
-    pool.call("update_user_pool", LambdaConfig={"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": arn}})
+    pool.call(
+        "update_user_pool", LambdaConfig={"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": arn}}
+    )
 
     assert pool.token(pool.create())[0] == 400
 

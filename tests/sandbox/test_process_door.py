@@ -86,9 +86,7 @@ def test_busy_port_is_one_sentence(sandbox, tmp_path):
 
 def test_lambdas_see_a_bare_environment(tmp_path):
     names = {"AWS_SECRET_ACCESS_KEY": "a-real-one", "DATABASE_URL": "postgres://x", "PATH": os.environ["PATH"]}
-    script = (
-        "import os\nfrom portal.sandbox import environment\nenvironment.enter(4567, 'x')\nprint(sorted(os.environ.items()))"
-    )
+    script = "import os\nfrom portal.sandbox import environment\nenvironment.enter(4567, 'x')\nprint(sorted(os.environ.items()))"
 
     shown = subprocess.run(
         [sys.executable, "-c", script], cwd=local_aws.ROOT, env=names, capture_output=True, text=True, check=True
@@ -105,6 +103,17 @@ def test_rules_need_neither_django_nor_the_portal():
         "print([name for name in sys.modules if name.split('.')[0] in ('django', 'clients')])"
     )
 
-    shown = subprocess.run([sys.executable, "-c", script], cwd=local_aws.ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=local_aws.ROOT, capture_output=True, text=True, check=True
+    )
 
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["/_ministack/reset", "/_ministack/config"])
+def test_switches_of_ministack_are_closed(sandbox, path):
+    pool = sandbox.pool()
+
+    assert sandbox.http("POST", path, b"{}")[0] == 404
+
+    assert pool.call("describe_user_pool")["UserPool"]["Id"] == pool.id
