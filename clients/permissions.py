@@ -1,0 +1,52 @@
+"""Who may what: one predicate per act, following the table of the product's documentation."""
+from typing import Any
+
+ADMINISTRATOR, OPERATOR, SUPPORT, AUDITOR = "administrator", "operator", "support", "auditor"
+MANAGER, DEVELOPER = "manager", "developer"
+EVERYONE = frozenset({ADMINISTRATOR, OPERATOR, SUPPORT, AUDITOR, MANAGER, DEVELOPER})
+
+
+def _is(person: Any, *roles: str) -> bool:
+    return bool(person.is_active) and person.role in roles
+
+
+def can_view_clients(person: Any) -> bool:
+    """Which clients: staff all, members their tenant's (`AppClientQuerySet.visible_to`)."""
+    return _is(person, *EVERYONE)
+
+
+def can_create_client(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_change_scopes(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_change_attributes(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_change_settings(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_show_secret(person: Any) -> bool:
+    """A new, undelivered secret, as its receiver. Never support: it may rotate, and sees no value."""
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_get_snippets(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
+
+
+def can_see_activity(person: Any) -> bool:
+    return _is(person, *EVERYONE)
+
+
+def can_see_operations(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, AUDITOR)
+
+
+def can_retry_operation(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
