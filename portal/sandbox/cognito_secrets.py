@@ -3,6 +3,7 @@
 import hmac
 import secrets
 import string
+import threading
 import time
 
 from ministack.core.responses import json_response
@@ -12,6 +13,9 @@ from portal.sandbox.control import SETTINGS
 
 MOST = 2
 GENERATED_LENGTH = 51
+
+# Each request has a thread of its own: two at once must not both find room for a second secret.
+_counting = threading.Lock()
 
 
 def generated():
@@ -41,14 +45,15 @@ def is_accepted(app_client, value):
 def add(pool, data):
     """AddUserPoolClientSecret. The value is returned only when Cognito generated it."""
     app_client = _client(pool, data)
-    held = app_client.get("_secrets", [])
-    # Whether a first secret may be added to a public client is unconfirmed; the model speaks of confidential ones.
-    if not held:
-        raise invalid("The app client has no client secret.")
-    if len(held) >= MOST:
-        raise Refused("LimitExceededException", f"An app client can have at most {MOST} client secrets.")
     chosen = data.get("ClientSecret")
-    row = keep(app_client, chosen or generated(), delay=SETTINGS.secret_delay_seconds)
+    with _counting:
+        held = app_client.get("_secrets", [])
+        # Whether a first secret may be added to a public client is unconfirmed; the model speaks of confidential ones.
+        if not held:
+            raise invalid("The app client has no client secret.")
+        if len(held) >= MOST:
+            raise Refused("LimitExceededException", f"An app client can have at most {MOST} client secrets.")
+        row = keep(app_client, chosen or generated(), delay=SETTINGS.secret_delay_seconds)
     descriptor = _described(row)
     if not chosen:
         descriptor["ClientSecretValue"] = row["value"]
@@ -63,13 +68,14 @@ def list_all(pool, data):
 def delete(pool, data):
     """DeleteUserPoolClientSecret. The code for the last one is unconfirmed: section 2 expects InvalidParameter."""
     app_client = _client(pool, data)
-    held = app_client.get("_secrets", [])
-    row = next((each for each in held if each["id"] == data["ClientSecretId"]), None)
-    if row is None:
-        raise Refused("ResourceNotFoundException", "The client secret does not exist.")
-    if len(held) == 1:
-        raise invalid("The last client secret of an app client cannot be deleted.")
-    held.remove(row)
+    with _counting:
+        held = app_client.get("_secrets", [])
+        row = next((each for each in held if each["id"] == data["ClientSecretId"]), None)
+        if row is None:
+            raise Refused("ResourceNotFoundException", "The client secret does not exist.")
+        if len(held) == 1:
+            raise invalid("The last client secret of an app client cannot be deleted.")
+        held.remove(row)
     if app_client.get("ClientSecret") == row["value"]:
         # Describe shows the secret of the creation while it lives; an added one is not promoted (section 2).
         app_client["ClientSecret"] = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import resource
 import signal
@@ -14,19 +15,24 @@ BACKLOG = 512
 
 
 def main(port, state_dir):
-    """Run the sandbox until SIGTERM or SIGINT; 0 after a clean stop, 1 when the port is taken."""
+    """Run the sandbox until SIGTERM or SIGINT; 0 after a clean stop, 1 when port or folder is taken."""
     listener = _listen(port)
     if listener is None:
         print(f"Port {port} on 127.0.0.1 is in use: stop what runs there or choose another port.", file=sys.stderr)
         return 1
     port = listener.getsockname()[1]
     folder = environment.private_folder(state_dir)
+    claim = _claim(folder)
+    if claim is None:
+        print(f"Another sandbox uses {folder}: stop it or choose another state folder.", file=sys.stderr)
+        return 1
     os.umask(0o077)
     environment.enter(port, folder)
     with contextlib.suppress(ValueError, OSError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(_serve(listener, port, folder))
+    with claim:
+        asyncio.run(_serve(listener, port, folder))
     return 0
 
 
@@ -41,6 +47,17 @@ def _listen(port):
         listener.close()
         return None
     return listener
+
+
+def _claim(folder):
+    """The folder's lock, held until the process ends, or None: two sandboxes would overwrite each other's state."""
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
 
 
 async def _serve(listener, port, folder):

@@ -1,5 +1,6 @@
 """The two secrets of an app client. `cognito_facts.md` section 2."""
 
+import threading
 import time
 
 import pytest
@@ -53,6 +54,18 @@ def test_third_secret_is_refused(pool):
 
     assert code_of(add, pool, robot) == "LimitExceededException"
     assert len(pool.secrets(robot)) == 2
+
+
+def test_secrets_added_at_once_are_still_two_at_most(pool):
+    robot, codes = pool.create(), []
+    threads = [threading.Thread(target=lambda: codes.append(code_of(add, pool, robot))) for _ in range(6)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert codes.count(None) == 1 and len(pool.secrets(robot)) == 2
 
 
 def test_last_secret_cannot_be_deleted(pool):

@@ -84,6 +84,15 @@ def test_busy_port_is_one_sentence(sandbox, tmp_path):
     assert ended.stdout == "" and len(ended.stderr.splitlines()) == 1 and str(port) in ended.stderr
 
 
+def test_state_folder_in_use_is_one_sentence(sandbox):
+    command = [sys.executable, "-m", "portal.sandbox", "--port", "0", "--state-dir", str(sandbox.state_dir)]
+
+    ended = subprocess.run(command, cwd=local_aws.ROOT, capture_output=True, text=True, timeout=20)
+
+    assert ended.returncode == 1
+    assert ended.stdout == "" and len(ended.stderr.splitlines()) == 1 and str(sandbox.state_dir) in ended.stderr
+
+
 def test_lambdas_see_a_bare_environment(tmp_path):
     names = {"AWS_SECRET_ACCESS_KEY": "a-real-one", "DATABASE_URL": "postgres://x", "PATH": os.environ["PATH"]}
     script = "import os\nfrom portal.sandbox import environment\nenvironment.enter(4567, 'x')\nprint(sorted(os.environ.items()))"
