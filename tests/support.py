@@ -1,5 +1,6 @@
 """What tests share: the sandbox's control door and a small company made through our own services."""
 
+import importlib
 import json
 import urllib.request
 from dataclasses import dataclass, field
@@ -153,3 +154,14 @@ def drop_audit_triggers(connection: Any) -> None:
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{where}")
+
+
+def make_audit_triggers(connection: Any) -> None:
+    """The triggers as the migration makes them, also after a transactional test took them away."""
+    drop_audit_triggers(connection)
+    migration = importlib.import_module("clients.migrations.0002_audit_is_append_only")
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("DROP FUNCTION IF EXISTS audit_is_append_only()")
+        for statement in {"sqlite": migration.SQLITE, "postgresql": migration.POSTGRES}[connection.vendor]:
+            cursor.execute(statement)

@@ -15,7 +15,7 @@ from tests.prove import harness
 
 def chosen(cases):
     """All of them, or the tenth that PROVE_SHARE and the commit choose."""
-    share, seed = int(os.environ.get("PROVE_SHARE", "1")), os.environ.get("PROVE_SEED", "0")
+    share, seed = int(os.environ.get("PROVE_SHARE", "1")), os.environ.get("PROVE_COMMIT", "0")
     picked = [c for c in cases if int(hashlib.sha256(f"{seed}{c}".encode()).hexdigest(), 16) % share == 0]
     return picked or cases[:1]
 
