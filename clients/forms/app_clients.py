@@ -1,0 +1,110 @@
+"""Forms about one client: create, settings, and what a change form always carries."""
+
+from typing import Any
+
+from django import forms
+
+from clients.models import AppClient, Scope, Tenant, User, UserPool
+from clients.models.ids import new_ulid
+from clients.validators import NAME_MAX
+
+LIFETIMES = [("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("none", "No end")]
+
+
+def staff() -> Any:
+    return User.objects.filter(tenant__isnull=True, is_active=True).order_by("name", "email")
+
+
+class ChangeForm(forms.Form):
+    """`operation_id` makes a double click one operation; `generation` is the state the person saw."""
+
+    operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
+    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+
+class ScopesForm(ChangeForm):
+    """Names only: whether each exists and may be held is the service's to say."""
+
+    def scopes(self) -> list[str]:
+        return sorted(set(self.data.getlist("scopes")))  # type: ignore[attr-defined]
+
+
+class SettingsForm(ChangeForm):
+    name = forms.CharField(max_length=NAME_MAX, strip=False)
+    validity_minutes = forms.IntegerField(min_value=5, max_value=1440, label="Access token valid for, minutes",
+                                          help_text="5 minutes to 24 hours. Takes effect with the next token.")  # fmt: skip
+    contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody",
+                                     help_text="The staff member who looks after this client.")  # fmt: skip
+    notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Seen by staff only.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _rows(self, "contact", staff())
+
+    @classmethod
+    def showing(cls, app_client: AppClient) -> "SettingsForm":
+        return cls(initial={
+            "generation": app_client.generation, "name": app_client.name, "contact": app_client.contact_id,
+            "validity_minutes": app_client.access_token_seconds // 60, "notes": app_client.notes,
+        })  # fmt: skip
+
+
+class TenantChoice(forms.Form):
+    """Chosen first, by GET, so that the attributes stand filled in."""
+
+    tenant = forms.ModelChoiceField(Tenant.objects.all(), to_field_name="slug", empty_label="Choose a tenant")
+    pool = forms.ModelChoiceField(UserPool.objects.all(), to_field_name="environment", empty_label=None, required=False)
+
+
+class CreateForm(forms.Form):
+    operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
+    name = forms.CharField(max_length=NAME_MAX, strip=False,
+                           help_text="For people: tenant, purpose, environment. Cognito makes the client ID.")  # fmt: skip
+    secret_lifetime = forms.ChoiceField(choices=LIFETIMES, initial="180", widget=forms.RadioSelect)
+    no_expiry_reason = forms.CharField(required=False, max_length=200, label="Why without an end",
+                                       help_text="Needed for “No end” only.")  # fmt: skip
+    contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _rows(self, "contact", staff())
+
+    @property
+    def lifetime_days(self) -> int | None:
+        chosen = self.cleaned_data["secret_lifetime"]
+        return None if chosen == "none" else int(chosen)
+
+
+def _rows(form: forms.Form, name: str, rows: Any) -> None:
+    field: Any = form.fields[name]
+    field.queryset = rows
+
+
+def suggest_name(tenant: Tenant, pool: UserPool) -> str:
+    """`tenant-purpose-environment`, with a number when the plain one is taken."""
+    stem = f"{tenant.slug}-api-{pool.environment}"
+    present = AppClient.objects.present().filter(tenant=tenant, pool=pool)
+    taken = {name.lower() for name in present.filter(name__istartswith=stem).values_list("name", flat=True)}
+    return next(name for name in [stem, *(f"{stem}-{n}" for n in range(2, 1000))] if name not in taken)
+
+
+def scope_groups(pool: UserPool, chosen: list[str], held: list[str] | tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Scopes by resource server, as the page draws them; one being retired is offered only where it is held."""
+    groups: dict[str, dict[str, Any]] = {}
+    for scope in Scope.objects.filter(resource_server__pool=pool).select_related("resource_server"):
+        if scope.retiring_at and scope.full_name not in held:
+            continue
+        server = scope.resource_server
+        group = groups.setdefault(server.identifier, {"server": server, "scopes": [], "chosen": 0})
+        is_chosen = scope.full_name in chosen
+        group["scopes"].append({"row": scope, "is_chosen": is_chosen})
+        group["chosen"] += is_chosen
+    return list(groups.values())
+
+
+def template_scopes(pool: UserPool, template: str) -> list[str]:
+    """What the templates "Read only" and "Full" tick."""
+    rows = Scope.objects.filter(resource_server__pool=pool, retiring_at__isnull=True)
+    if template == "read":
+        rows = rows.filter(is_read_only=True)
+    return list(rows.values_list("full_name", flat=True)) if template in ("read", "full") else []

@@ -1,0 +1,21 @@
+"""Sentences of a service beside the field they are about."""
+
+from django import forms
+
+from clients.errors import InvalidInput
+
+SECONDS_FIELDS = {"access_token_seconds": "validity_minutes"}
+
+
+def add_refusals(form: forms.Form, error: InvalidInput) -> dict[str, list[str]]:
+    """Adds what belongs to a field of the form; returns the rest, for tables the page draws itself."""
+    rest: dict[str, list[str]] = {}
+    for name, sentences in error.fields.items():
+        ours = SECONDS_FIELDS.get(name, name)
+        if ours in form.fields:
+            form.add_error(ours, sentences)  # type: ignore[arg-type]
+        elif name == "attributes":
+            form.add_error(None, sentences)  # type: ignore[arg-type]
+        else:
+            rest[name.removeprefix("attribute:")] = sentences
+    return rest

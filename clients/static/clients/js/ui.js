@@ -1,0 +1,64 @@
+// The whole behaviour layer: copy, show, an invitation's code, "/" to search. Pages work without it.
+(() => {
+  const live = document.createElement("p");
+  live.className = "sr-only";
+  live.setAttribute("aria-live", "polite");
+  document.body.append(live);
+
+  const value = (el) => el.dataset.copy || document.querySelector(el.dataset.copyFrom).textContent.trim();
+
+  async function copy(button) {
+    try {
+      await navigator.clipboard.writeText(value(button));
+    } catch {
+      live.textContent = "Not copied. Select the text instead.";
+      return;
+    }
+    button.classList.add("done");
+    live.textContent = "Copied";
+    setTimeout(() => button.classList.remove("done"), 1600);
+  }
+
+  let hiding;
+  function show(button) {
+    const target = document.getElementById(button.getAttribute("aria-controls"));
+    const masked = target.toggleAttribute("data-masked");
+    button.setAttribute("aria-pressed", String(!masked));
+    button.lastChild.textContent = masked ? "Show" : "Hide";
+    clearTimeout(hiding);
+    if (!masked) hiding = setTimeout(() => show(button), 60_000);
+  }
+
+  // The code behind # never reaches a server by itself; it moves into the form, and out of the address.
+  const code = document.querySelector("[data-from-fragment]");
+  if (code && location.hash.length > 1) {
+    code.value = decodeURIComponent(location.hash.slice(1));
+    history.replaceState(null, "", location.pathname);
+  }
+
+  // A page that shows a secret leaves nothing to come back to.
+  const secret = document.querySelector("[data-secret-page]");
+  if (secret) addEventListener("pagehide", () => secret.remove());
+
+  document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
+    tab.closest(".tabs").scrollLeft = tab.offsetLeft - 80;
+  });
+
+  document.addEventListener("click", (event) => {
+    const el = event.target.closest("button");
+    if (!el) return;
+    if (el.matches("[data-copy], [data-copy-from]")) copy(el);
+    else if (el.matches("[data-show]")) show(el);
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) document.querySelectorAll("[data-show][aria-pressed=true]").forEach(show);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const search = document.querySelector("[data-slash]");
+    if (event.key !== "/" || !search || event.target.matches("input, textarea, select")) return;
+    event.preventDefault();
+    search.focus();
+  });
+})();

@@ -1,0 +1,203 @@
+"""The small pieces every page is made of: icons, states, the two slots, times, fields."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from clients.models import AppClient, Operation, OperationState, Outcome, Secret, SecretState, Status
+
+register = template.Library()
+
+STATUS_ICONS = {
+    Status.CREATING: ("wait", "move"),
+    Status.ACTIVE: ("ok", "ok"),
+    Status.ROTATING: ("rotate", "move"),
+    Status.PAUSED: ("pause", "off"),
+    Status.DELETED: ("x", "off"),
+    Status.UNMANAGED: ("ghost", "off"),
+}
+OPERATION_ICONS = {
+    OperationState.RUNNING: ("sync", "move"),
+    OperationState.WAITING: ("wait", "warn"),
+    OperationState.DONE: ("ok", "ok"),
+    OperationState.REFUSED: ("fail", "bad"),
+    OperationState.GIVEN_UP: ("fail", "bad"),
+}
+OUTCOME_ICONS = {
+    Outcome.STARTED: ("wait", "off"),
+    Outcome.OK: ("ok", "ok"),
+    Outcome.FAILED: ("fail", "bad"),
+    Outcome.UNKNOWN: ("help", "warn"),
+    Outcome.RESOLVED: ("ok", "ok"),
+}
+UNITS = ((86_400, "day"), (3600, "h"), (60, "min"))
+
+
+@register.simple_tag
+def icon(name: str, tone: str = "") -> SafeString:
+    css = f"icon is-{tone}" if tone else "icon"
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>', css, static("clients/icons.svg"), name
+    )
+
+
+def _mark(icon_name: str, tone: str, word: str) -> SafeString:
+    return format_html('<span class="status {}">{}{}</span>', tone, icon(icon_name), word)
+
+
+# --- States and flags ------------------------------------------------------------------------------
+
+
+def is_undelivered(app_client: AppClient) -> bool:
+    """Over the secrets already fetched, so that a list costs no further query."""
+    live = (SecretState.CURRENT, SecretState.NEW)
+    return any(s.delivered_at is None and s.state in live for s in app_client.secrets.all())
+
+
+@register.simple_tag
+def status(app_client: AppClient) -> SafeString:
+    """One status, then any number of flags, always in the same order."""
+    marks = [_mark(*STATUS_ICONS[Status(app_client.status)], app_client.get_status_display())]
+    if app_client.is_expired:
+        marks.append(_mark("bad", "bad", "Expired"))
+    elif app_client.is_expiring_soon:
+        marks.append(_mark("warn", "warn", "Expiring soon"))
+    if app_client.client_id and app_client.status != Status.CREATING and not app_client.is_published:
+        marks.append(_mark("sync", "warn", "Attributes not published"))
+    if is_undelivered(app_client):
+        marks.append(_mark("send", "warn", "Not yet delivered"))
+    return format_html('<span class="marks">{}</span>', format_html_join("", "{}", ((m,) for m in marks)))
+
+
+@register.simple_tag
+def operation_state(operation: Operation) -> SafeString:
+    return _mark(*OPERATION_ICONS[OperationState(operation.state)], operation.get_state_display())
+
+
+@register.simple_tag
+def outcome(entry: Any) -> SafeString:
+    return _mark(*OUTCOME_ICONS[Outcome(entry.outcome)], entry.get_outcome_display())
+
+
+# --- The two slots ---------------------------------------------------------------------------------
+
+
+def _slot_class(secret: Secret | None) -> str:
+    if secret is None:
+        return "free"
+    if secret.expires_at and secret.expires_at <= timezone.now():
+        return "end"
+    if secret.state == SecretState.RETIRING or (
+        secret.expires_at and secret.expires_at <= timezone.now() + timedelta(days=30)
+    ):
+        return "due"
+    return {SecretState.CURRENT: "on"}.get(SecretState(secret.state), "new")
+
+
+@register.simple_tag
+def slots(secrets: list[Secret], big: bool = False) -> SafeString:
+    """Cognito holds at most two secrets: every client is drawn as two bars."""
+    held = [*secrets[:2], None, None][:2]
+    words = " and ".join(s.get_state_display().lower() for s in held if s) or "no secret"
+    return format_html(
+        '<svg class="slots{}" viewBox="0 0 14 14" role="img" aria-label="{} of 2 slots: {}">'
+        '<rect class="{}" x="1.5" y=".5" width="4" height="13" rx="1.25"/>'
+        '<rect class="{}" x="8.5" y=".5" width="4" height="13" rx="1.25"/></svg>',
+        " big" if big else "", sum(s is not None for s in held), words, _slot_class(held[0]), _slot_class(held[1]),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def ending(secret: Secret) -> SafeString:
+    return format_html('<span class="ends">{}</span>', secret.ending)
+
+
+@register.filter
+def living(app_client: AppClient) -> list[Secret]:
+    """The secrets that take a slot, from those already fetched."""
+    return [s for s in app_client.secrets.all() if s.state != SecretState.RETIRED]
+
+
+@register.filter
+def shorten_id(client_id: str) -> str:
+    return f"{client_id[:8]}…{client_id[-4:]}" if len(client_id) > 14 else client_id
+
+
+# --- Buttons and times -----------------------------------------------------------------------------
+
+
+@register.simple_tag
+def copy(value: str, what: str) -> SafeString:
+    """A button named for what it copies."""
+    return format_html(
+        '<button class="copy" type="button" data-copy="{}" aria-label="Copy {}">{}</button>', value, what, icon("copy")
+    )
+
+
+def _distance(seconds: float) -> str:
+    for size, unit in UNITS:
+        if abs(seconds) >= size:
+            count = int(abs(seconds) // size)
+            return f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"
+    return "less than a minute"
+
+
+@register.simple_tag
+def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
+    """Relative words; the absolute time in UTC stands in the title."""
+    if moment is None:
+        return never
+    moment = moment.astimezone(timezone.get_default_timezone())
+    seconds = (moment - timezone.now()).total_seconds()
+    words = f"in {_distance(seconds)}" if seconds > 0 else f"{_distance(seconds)} ago"
+    if -60 < seconds <= 0:
+        words = "just now"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(timespec="seconds"), moment.strftime("%-d %b %Y %H:%M:%S UTC"), words,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def utc(moment: datetime | None, never: str = "Never") -> SafeString | str:
+    """The absolute time as text, for where it is agreed upon."""
+    if moment is None:
+        return never
+    words = moment.astimezone(timezone.get_default_timezone()).strftime("%-d %b %Y, %H:%M UTC")
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(timespec="seconds"), words)
+
+
+# --- Fields ----------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("_field.html")
+def field(bound: BoundField, css: str = "", label: str = "") -> dict[str, Any]:
+    """Every field of every form goes through `_field.html`."""
+    widget = bound.field.widget
+    attributes = bound.build_widget_attrs({"id": bound.auto_id})
+    attributes.pop("aria-describedby", None)
+    parts = widget.get_context(bound.html_name, bound.value(), attributes)["widget"]
+    described = [f"{bound.auto_id}-hint"] if bound.help_text else []
+    described += [f"{bound.auto_id}-error"] if bound.errors else []
+    kind = "select" if "optgroups" in parts else getattr(widget, "input_type", "textarea")
+    return {
+        "bound": bound, "parts": parts, "kind": kind, "css": css, "label": label or bound.label,
+        "described": " ".join(described),
+    }  # fmt: skip
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The present address's query with these parameters changed; an empty value takes one away."""
+    params = context["request"].GET.copy()
+    for name, value in changes.items():
+        params.pop(name, None)
+        if value not in (None, ""):
+            params[name] = value
+    return f"?{params.urlencode()}" if params else "?"

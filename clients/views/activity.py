@@ -1,0 +1,53 @@
+"""What happened to one client: who, what, when, from where, why."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from clients import permissions
+from clients.models import AuditEntry
+from clients.views.client_page import client_page
+from clients.views.fetching import get_app_client, person, signed_in
+from clients.views.listing import cut
+
+WORDS = {
+    "client:create": "Create client",
+    "client:change": "Change client",
+    "attributes:set": "Set attributes",
+    "attributes:publish": "Publish attributes",
+    "secret:show": "Show credentials",
+    "secret:stored": "Confirm that the secret is stored",
+    "operation:retry": "Try again",
+}
+
+
+@signed_in("GET")
+def client_activity(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_see_activity)
+    after = request.GET.get("after", "")
+    entries = AuditEntry.objects.filter(app_client=app_client).select_related("actor", "origin")
+    page, following = cut(entries, key="sequence", after=after if after.isdecimal() and len(after) < 19 else "")
+    lines = [_line(entry, is_staff=person(request).is_staff_member) for entry in page]
+    return client_page(request, app_client, "activity", {"lines": lines, "following": following})
+
+
+def _line(entry: AuditEntry, *, is_staff: bool) -> dict[str, Any]:
+    """Members do not learn the addresses staff work from."""
+    origin = getattr(entry, "origin", None)
+    detail = entry.detail
+    return {
+        "entry": entry,
+        "what": WORDS.get(entry.action, entry.action),
+        "from": origin.address if origin and is_staff else "",
+        "sub": detail.get("ending") and f"secret ending …{detail['ending']}" or detail.get("step", ""),
+        "changes": _changes(detail),
+    }
+
+
+def _changes(detail: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, before, after) of what differs."""
+    before, after = detail.get("before"), detail.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return []
+    names = sorted(before.keys() | after.keys())
+    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]

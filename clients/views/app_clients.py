@@ -1,0 +1,117 @@
+"""Clients as a whole: the list, and creating one."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from clients import permissions
+from clients.errors import InvalidInput, PortalError
+from clients.forms.app_clients import CreateForm, TenantChoice, scope_groups, suggest_name, template_scopes
+from clients.forms.attributes import attribute_lines, mark_problems, overrides_typed
+from clients.forms.errors import add_refusals
+from clients.forms.filters import ClientFilter
+from clients.models import AppClient, Scope, Tenant, User, UserPool
+from clients.services import claims
+from clients.services.app_clients import create_client
+from clients.views.fetching import need, person, signed_in
+from clients.views.listing import by_attention, capped_count, page_after
+from clients.views.outcome import refused
+
+
+@signed_in("GET")
+def client_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_view_clients)
+    filters = ClientFilter(request.GET, user=user)
+    found = filters.apply(AppClient.objects.visible_to(user).present())
+    rows = by_attention(found).select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
+    page, following = page_after(rows, request.GET.get("after", ""))
+    return render(
+        request,
+        "clients/client_list.html",
+        {
+            "nav": "clients", "page": page, "following": following, "filters": filters, "count": capped_count(found),
+            "may_create": permissions.can_create_client(user), "is_first_page": "after" not in request.GET,
+            "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member,
+        },
+    )  # fmt: skip
+
+
+# --- Create ----------------------------------------------------------------------------------------
+
+
+@signed_in("GET", "POST")
+def client_create(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_create_client)
+    choice = TenantChoice(request.POST if request.method == "POST" else request.GET)
+    if not choice.is_valid():
+        empty = TenantChoice(initial=request.GET.dict())
+        return render(request, "clients/client_create.html", {"nav": "clients", "choice": empty, "pools": _pools()})
+    pool = choice.cleaned_data["pool"] or UserPool.objects.first()
+    if pool is None:
+        return render(request, "clients/client_create.html", {"nav": "clients", "choice": choice, "pools": []})
+    draft = Draft(user, choice, pool, request)
+    if request.method == "GET" or "preview" in request.POST or not draft.form.is_valid():
+        return render(request, "clients/client_create.html", draft.context(), status=draft.status)
+    return _create(request, draft)
+
+
+def _pools() -> list[UserPool]:
+    return list(UserPool.objects.all())
+
+
+def _create(request: HttpRequest, draft: "Draft") -> HttpResponse:
+    try:
+        app_client = draft.create()
+    except InvalidInput as error:
+        draft.refuse(error)
+        return render(request, "clients/client_create.html", draft.context(), status=422)
+    except PortalError as error:
+        return refused(request, error)
+    return redirect("client-overview", app_client.public_id)
+
+
+class Draft:
+    """A client as typed so far: form, scopes and attributes, and the token they would make."""
+
+    def __init__(self, user: User, choice: TenantChoice, pool: UserPool, request: HttpRequest) -> None:
+        self.user, self.choice, self.pool = user, choice, pool
+        self.tenant: Tenant = choice.cleaned_data["tenant"]
+        posted: QueryDict | None = request.POST if request.method == "POST" else None
+        self.is_preview = posted is not None and "preview" in posted
+        start = {"name": suggest_name(self.tenant, pool), "contact": user.pk} if posted is None else {}
+        self.form = CreateForm(posted, initial=start)
+        self.template = request.GET.get("template", "")
+        self.scopes = posted.getlist("scopes") if posted is not None else template_scopes(pool, self.template)
+        self.lines = attribute_lines(pool, self.tenant, overrides={}, typed=posted)
+
+    @property
+    def status(self) -> int:
+        return 422 if self.form.is_bound and not self.is_preview and self.form.errors else 200
+
+    def create(self) -> AppClient:
+        values = self.form.cleaned_data
+        return create_client(
+            self.pool, actor=self.user, operation_id=values["operation_id"], tenant=self.tenant, name=values["name"],
+            scopes=self.scopes, attributes=overrides_typed(self.lines), lifetime_days=self.form.lifetime_days,
+            no_expiry_reason=values["no_expiry_reason"], contact=values["contact"],
+        )  # fmt: skip
+
+    def refuse(self, error: InvalidInput) -> None:
+        rest = add_refusals(self.form, error)
+        self.scope_problems = rest.pop("scopes", [])
+        mark_problems(self.lines, rest)
+
+    scope_problems: list[str] = []
+
+    def context(self) -> dict[str, Any]:
+        preview = claims.preview(self.pool, self.tenant, overrides_typed(self.lines), scopes=sorted(self.scopes))
+        if not any(line.problems for line in self.lines):
+            mark_problems(self.lines, preview.problems)
+        return {
+            "nav": "clients", "draft": self, "choice": self.choice, "form": self.form, "preview": preview,
+            "pools": _pools(), "groups": scope_groups(self.pool, self.scopes), "scope_count": len(self.scopes),
+            "scope_problems": self.scope_problems, "lines": self.lines,
+        }  # fmt: skip

@@ -1,0 +1,66 @@
+"""A client's attributes: what comes from its tenant, and where it differs."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from clients import permissions
+from clients.errors import Conflict, InvalidInput
+from clients.forms.app_clients import ChangeForm
+from clients.forms.attributes import AttributeLine, attribute_lines, mark_problems, overrides_typed
+from clients.models import AppClient
+from clients.services import claims
+from clients.views.client_page import client_page
+from clients.views.errors import bad_request
+from clients.views.fetching import get_app_client, need, person, signed_in
+
+
+@signed_in("GET", "POST")
+def client_attributes(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_view_clients)
+    stored = claims.overrides_of(app_client)
+    if request.method == "GET" or request.method == "HEAD":
+        form = ChangeForm(initial={"generation": app_client.generation})
+        return _editor(request, app_client, form, attribute_lines(app_client.pool, app_client.tenant, overrides=stored))
+    need(person(request), permissions.can_change_attributes)
+    form = ChangeForm(request.POST)
+    lines = attribute_lines(app_client.pool, app_client.tenant, overrides=stored, typed=request.POST)
+    if not form.is_valid():
+        return bad_request(request)
+    if "preview" in request.POST:
+        return _editor(request, app_client, form, lines)
+    return _save(request, app_client, form, lines)
+
+
+def _editor(
+    request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: list[AttributeLine], *, status: int = 200
+) -> HttpResponse:
+    scopes = list(app_client.scopes.values_list("full_name", flat=True))
+    preview = claims.preview(
+        app_client.pool, app_client.tenant, overrides_typed(lines), scopes=scopes, app_client=app_client,
+        access_token_seconds=app_client.access_token_seconds,
+    )  # fmt: skip
+    mark_problems(lines, preview.problems)
+    context = {
+        "form": form, "lines": lines, "preview": preview, "why_not": claims.why_not_in_token(app_client),
+        "may_change": permissions.can_change_attributes(person(request)) and any(not line.is_fixed for line in lines),
+    }  # fmt: skip
+    return client_page(request, app_client, "attributes", context, status=status)
+
+
+def _save(request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: list[AttributeLine]) -> HttpResponse:
+    wanted, generation = overrides_typed(lines), form.cleaned_data["generation"]
+    try:
+        claims.set_overrides(app_client, actor=person(request), generation=generation, values=wanted)
+    except InvalidInput:
+        return _editor(request, app_client, form, lines, status=422)
+    except Conflict as error:
+        now = [f"{name} = {value}" for name, value in claims.overrides_of(app_client).items()]
+        context = {"error": error, "wanted": [f"{k} = {v}" for k, v in wanted.items()], "now": now}
+        return client_page(request, app_client, "conflict", context | {"again": "client-attributes"}, status=409)
+    app_client.refresh_from_db()
+    if why := claims.why_not_in_token(app_client):
+        messages.warning(request, f"The attributes are saved. {why}")
+    else:
+        messages.success(request, "The attributes are saved and published. They take effect with the next token.")
+    return redirect("client-attributes", app_client.public_id)

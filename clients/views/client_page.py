@@ -1,0 +1,42 @@
+"""The frame of one client's page: header, tabs, the next sensible step."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from clients import permissions
+from clients.models import AppClient, Secret, SecretState, Status, User
+from clients.templatetags.portal import living
+from clients.views.fetching import person
+
+TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
+
+
+def tabs_for(user: User, app_client: AppClient) -> list[tuple[str, str]]:
+    """(URL name, label) of what this person may open."""
+    shown = [tab for tab in TABS if tab != "snippets" or (permissions.can_get_snippets(user) and app_client.client_id)]
+    return [(f"client-{tab}", tab.capitalize()) for tab in shown]
+
+
+def secret_to_show(user: User, app_client: AppClient) -> Secret | None:
+    if not permissions.can_show_secret(user) or app_client.status == Status.CREATING:
+        return None
+    return next((secret for secret in living(app_client) if secret.can_be_shown), None)
+
+
+def current_ending(app_client: AppClient) -> str | None:
+    known = (SecretState.CURRENT, SecretState.NEW)
+    return next((s.ending for s in living(app_client) if s.state in known), None)
+
+
+def client_page(
+    request: HttpRequest, app_client: AppClient, tab: str, context: dict[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    user = person(request)
+    frame = {
+        "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client),
+        "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
+        "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
+    }  # fmt: skip
+    return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)

@@ -1,0 +1,52 @@
+"""A client's settings: name, token validity, contact, notes."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from clients import permissions
+from clients.errors import Conflict, InvalidInput, PortalError
+from clients.forms.app_clients import SettingsForm
+from clients.forms.errors import add_refusals
+from clients.models import AppClient
+from clients.services.app_clients import change_settings
+from clients.views.client_page import client_page
+from clients.views.fetching import get_app_client, need, person, signed_in
+from clients.views.outcome import refused, say_outcome
+
+
+@signed_in("GET", "POST")
+def client_settings(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_view_clients)
+    if request.method == "POST":
+        need(person(request), permissions.can_change_settings)
+        return _change(request, app_client)
+    return _page(request, app_client, SettingsForm.showing(app_client))
+
+
+def _page(request: HttpRequest, app_client: AppClient, form: SettingsForm, *, status: int = 200) -> HttpResponse:
+    may_change = permissions.can_change_settings(person(request))
+    context = {"form": form, "may_change": may_change, "minutes": app_client.access_token_seconds // 60}
+    return client_page(request, app_client, "settings", context, status=status)
+
+
+def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
+    form = SettingsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, app_client, form, status=422)
+    values = form.cleaned_data
+    seconds = values.pop("validity_minutes") * 60
+    try:
+        operation = change_settings(app_client, actor=person(request), access_token_seconds=seconds, **values)
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return _page(request, app_client, form, status=422)
+    except Conflict as error:
+        wanted = [values["name"], f"{seconds // 60} minutes", f"contact {values['contact'] or 'nobody'}"]
+        now = [app_client.name, f"{app_client.access_token_seconds // 60} minutes",
+               f"contact {app_client.contact or 'nobody'}"]  # fmt: skip
+        context = {"error": error, "wanted": wanted, "now": now, "again": "client-settings"}
+        return client_page(request, app_client, "conflict", context, status=409)
+    except PortalError as error:
+        return refused(request, error)
+    say_outcome(request, operation, "The settings are saved.")
+    return redirect("client-settings", app_client.public_id)

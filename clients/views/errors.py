@@ -1,0 +1,49 @@
+"""Error pages: what happened, why, one thing to do, and a number support can look up in the log."""
+
+import logging
+import secrets
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+logger = logging.getLogger(__name__)
+
+
+def error_page(
+    request: HttpRequest, status: int, title: str, why: str, act: str, *, technical: str = "", back: str = ""
+) -> HttpResponse:
+    reference = secrets.token_hex(4)
+    logger.warning("reference %s: %s on %s %s", reference, status, request.path, technical)
+    context = {"status": status, "title": title, "why": why, "act": act, "back": back, "technical": technical}
+    return render(request, "errors/error.html", context | {"reference": reference}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_page(request, 400, "This request cannot be read", "Something in it is malformed.", "Go back and try again.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    why = "Your role does not include this. Nothing was changed."
+    return error_page(request, 403, "You may not do this", why, "Ask a colleague whose role includes it.")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    why = "It does not exist, or it belongs to somebody else."
+    return error_page(request, 404, "There is nothing here", why, "Look for it in the list of clients.")
+
+
+def method_not_allowed(request: HttpRequest, methods: tuple[str, ...]) -> HttpResponse:
+    why = "This address answers a form only. Opening it directly does nothing, and nothing was changed."
+    response = error_page(request, 405, "This cannot be opened this way", why, "Use the button on its page.")
+    response["Allow"] = ", ".join(methods)
+    return response
+
+
+def conflict(request: HttpRequest, why: str, *, back: str = "", technical: str = "") -> HttpResponse:
+    act = "Open the page again, look at the new state, then decide."
+    return error_page(request, 409, "This was not saved", why, act, technical=technical, back=back)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    why = "The portal made a mistake. What had been saved is still saved."
+    return error_page(request, 500, "Something went wrong here", why, "Try again. If it stays, tell us the reference.")

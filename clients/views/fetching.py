@@ -1,0 +1,66 @@
+"""How views find what they are about: fetching and permission are one step."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+
+from clients.models import AppClient, Operation, Secret, User
+from clients.views.errors import method_not_allowed
+
+View = Callable[..., HttpResponse]
+Predicate = Callable[[Any], bool]
+
+
+def signed_in(*methods: str) -> Callable[[View], View]:
+    """Signed-in people only, and these methods only; anything else gets a page that says so."""
+
+    def decorate(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
+                return method_not_allowed(request, methods)
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def person(request: HttpRequest) -> User:
+    """The signed-in person; views behind `signed_in` have one."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def need(user: User, can: Predicate) -> None:
+    if not can(user):
+        raise PermissionDenied
+
+
+def get_app_client(request: HttpRequest, public_id: str, can: Predicate) -> AppClient:
+    """Not visible: 404. Visible but not allowed: 403."""
+    rows = AppClient.objects.visible_to(request.user).select_related("pool", "tenant", "contact", "created_by")
+    app_client = get_object_or_404(rows, public_id=public_id)
+    need(person(request), can)
+    return app_client
+
+
+def get_secret(app_client: AppClient, public_id: str) -> Secret:
+    return get_object_or_404(Secret.objects.select_related("app_client__pool", "app_client__tenant"),
+                             app_client=app_client, public_id=public_id)  # fmt: skip
+
+
+def get_operation(request: HttpRequest, operation_id: str, can: Predicate) -> Operation:
+    """Members see no operations at all: 404 to them."""
+    user = person(request)
+    rows = Operation.objects.select_related("pool", "app_client", "actor")
+    operation = get_object_or_404(rows if user.is_staff_member else rows.none(), pk=operation_id)
+    need(user, can)
+    return operation

@@ -1,0 +1,49 @@
+"""Operations: what the portal still owes Cognito, and what it gave up."""
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from clients import permissions
+from clients.errors import PortalError
+from clients.models import LIVE, Operation, OperationState
+from clients.services.operations import retry_operation
+from clients.views.fetching import get_operation, need, person, signed_in
+from clients.views.listing import cut
+from clients.views.outcome import say_outcome
+
+KINDS = {"client:create": "Create client", "client:change": "Change client"}
+VIEWS = {
+    "": ("Open", Q(state__in=[*LIVE, OperationState.REFUSED, OperationState.GIVEN_UP])),
+    "all": ("All", Q()),
+}
+
+
+@signed_in("GET")
+def operation_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_see_operations)
+    view = request.GET.get("view", "")
+    rows = Operation.objects.filter(VIEWS.get(view, VIEWS[""])[1]).select_related("app_client", "actor", "pool")
+    page, following = cut(rows, key="id", after=request.GET.get("after", "")[:26])
+    context = {
+        "nav": "operations", "page": [(row, KINDS.get(row.kind, row.kind)) for row in page], "following": following,
+        "views": [(key, label) for key, (label, _) in VIEWS.items()], "view": view if view in VIEWS else "",
+        "may_retry": permissions.can_retry_operation(user),
+    }  # fmt: skip
+    return render(request, "clients/operation_list.html", context)
+
+
+@signed_in("POST")
+def operation_retry(request: HttpRequest, operation_id: str) -> HttpResponse:
+    operation = get_operation(request, operation_id, permissions.can_retry_operation)
+    try:
+        operation = retry_operation(operation, actor=person(request))
+    except PortalError as error:
+        messages.error(request, error.sentence)
+    else:
+        say_outcome(request, operation, "It is done.")
+    if operation.app_client is not None and "client" in request.POST:
+        return redirect("client-overview", operation.app_client.public_id)
+    return redirect("operation-list")

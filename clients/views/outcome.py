@@ -1,0 +1,27 @@
+"""How what became of an act is told to the person who started it."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+
+from clients.errors import AwsError, PortalError
+from clients.models import Operation, OperationState
+from clients.views.errors import conflict, error_page
+
+
+def say_outcome(request: HttpRequest, operation: Operation | None, done: str) -> None:
+    if operation is None or operation.state == OperationState.DONE:
+        messages.success(request, done)
+    elif operation.is_live:
+        sentence = f"Saved here, not in Cognito yet. {operation.last_error} The portal goes on by itself."
+        messages.warning(request, sentence)
+    else:
+        messages.error(request, f"Cognito refused the change. {operation.last_error}")
+
+
+def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> HttpResponse:
+    """A refusal that belongs to no field: 503 when AWS does not play along, else 409."""
+    if isinstance(error, AwsError):
+        act = "Try again in a minute."
+        return error_page(request, 503, "Cognito did not answer as it should", error.sentence, act,
+                          technical=error.technical, back=back)  # fmt: skip
+    return conflict(request, error.sentence, back=back, technical=error.technical)

@@ -1,0 +1,85 @@
+"""A client at a glance: is it in order, where it asks for tokens, what the next one will carry."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+
+from clients import permissions
+from clients.models import AppClient, Operation, Status
+from clients.services import claims
+from clients.templatetags.portal import is_undelivered
+from clients.views.client_page import client_page
+from clients.views.fetching import get_app_client, person, signed_in
+
+REMAINING = (
+    ("create", "Create the app client in Cognito", "Its secret was made and sealed here before, so none can be lost."),
+    ("list-secrets", "Learn the secret’s id", "Needed to rotate it later."),
+    ("publish", "Publish the attributes", "The trigger reads them when a token is asked for."),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    state: str  # done, todo, now
+    title: str
+    why: str = ""
+    at: datetime | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.state == "done"
+
+
+@signed_in("GET")
+def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_view_clients)
+    scopes = list(app_client.scopes.values_list("full_name", flat=True))
+    operation = app_client.operations.select_related("actor").first() if person(request).is_staff_member else None
+    checks = checklist(app_client, scopes)
+    context = {
+        "checks": checks,
+        "done": sum(check.is_done for check in checks),
+        "preview": claims.preview(
+            app_client.pool, app_client.tenant, claims.overrides_of(app_client), scopes=scopes, app_client=app_client,
+            access_token_seconds=app_client.access_token_seconds,
+        ),
+        "why_not": claims.why_not_in_token(app_client),
+        "operation": operation if operation and operation.state != "done" else None,
+        "remaining": remaining(operation) if app_client.status == Status.CREATING else [],
+        "may_retry": permissions.can_retry_operation(person(request)),
+    }  # fmt: skip
+    return client_page(request, app_client, "overview", context)
+
+
+def remaining(operation: Operation | None) -> list[Check]:
+    """The steps of creating, as far as the operation has come."""
+    at = [step for step, _, _ in REMAINING].index(operation.step) if operation and operation.step in STEPS else 0
+    states = ["done" if n < at else "now" if n == at else "todo" for n in range(len(REMAINING))]
+    return [Check(state, title, why) for state, (_, title, why) in zip(states, REMAINING, strict=True)]
+
+
+STEPS = {step for step, _, _ in REMAINING}
+
+
+def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
+    """What a first token needs, in the order it has to come true."""
+    undelivered, why_not = is_undelivered(app_client), claims.why_not_in_token(app_client)
+    made = app_client.client_id is not None
+    held = f"{len(scopes)} of 50 scopes"
+    delivered = [s.delivered_at for s in app_client.secrets.all() if s.delivered_at]
+
+    def check(is_done: bool, title: str, why: str = "", at: datetime | None = None) -> Check:
+        return Check("done" if is_done else "todo", title, why, at if is_done else None)
+
+    return [
+        check(bool(app_client.pool.token_url), "The pool has a token URL",
+              "" if app_client.pool.token_url else "The pool has no domain yet, so nobody can ask for a token."),
+        check(made, "The app client exists in Cognito", "" if made else "It is being created.", app_client.created_at),
+        check(bool(scopes), "Scopes are allowed", held if scopes else "Without a scope every token request fails."),
+        check(made and not undelivered and bool(delivered), "The secret is delivered",
+              "It waits sealed until somebody is shown it." if undelivered else "", max(delivered, default=None)),
+        check(not why_not, "The attributes reach the token", why_not),
+        check(app_client.last_token_at is not None, "A first token was issued",
+              "" if app_client.last_token_at else "Never used so far.", app_client.last_token_at),
+    ]  # fmt: skip

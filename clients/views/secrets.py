@@ -1,0 +1,66 @@
+"""Secrets of one client: the two slots, and the one time a value is shown."""
+
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+
+from clients import permissions
+from clients.errors import PortalError
+from clients.models import AppClient, Secret
+from clients.services.secrets import mark_stored, reveal_secret
+from clients.snippets.context import kit_context
+from clients.snippets.kit import kit_file_name, render_curl, render_env
+from clients.templatetags.portal import living
+from clients.views.client_page import client_page
+from clients.views.fetching import get_app_client, get_secret, person, signed_in
+from clients.views.outcome import refused
+
+
+@signed_in("GET")
+def client_secrets(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_view_clients)
+    held = living(app_client)
+    context = {"held": held, "pair": [*held, None, None][:2], "may_show": permissions.can_show_secret(person(request))}
+    return client_page(request, app_client, "secrets", context)
+
+
+@sensitive_variables()
+@signed_in("POST")
+def secret_show(request: HttpRequest, public_id: str, secret_id: str) -> HttpResponse:
+    """The panel is the answer to this POST itself: there is no address where a value could be seen again."""
+    app_client = get_app_client(request, public_id, permissions.can_show_secret)
+    secret = get_secret(app_client, secret_id)
+    try:
+        value = reveal_secret(secret, actor=person(request))
+    except PortalError as error:
+        return refused(request, error, back=reverse("client-secrets", args=[public_id]))
+    response = render(request, "clients/secret_show.html", _panel(app_client, secret, value.reveal()))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@sensitive_variables()
+def _panel(app_client: AppClient, secret: Secret, value: str) -> dict[str, object]:
+    kit = kit_context(app_client, secret.ending)
+    return {
+        "nav": "clients", "app_client": app_client, "secret": secret, "value": value,
+        "masked": f"{'•' * 24}{secret.ending}",
+        "env": _data_link(render_env(kit, value)),
+        "kit": _data_link(render_curl(kit, secret=value)),
+        "kit_name": kit_file_name(app_client.name, contains_secret=True),
+    }  # fmt: skip
+
+
+def _data_link(text: str) -> str:
+    """A download that is already in the answer: nothing is asked twice."""
+    return f"data:application/octet-stream;charset=utf-8,{quote(text)}"
+
+
+@signed_in("POST")
+def secret_stored(request: HttpRequest, public_id: str, secret_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_show_secret)
+    mark_stored(get_secret(app_client, secret_id), actor=person(request))
+    return redirect("client-overview", public_id)

@@ -1,0 +1,45 @@
+"""What every page shows around itself; asked of the database only where a template uses it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+
+from clients import permissions
+from clients.models import AppClient, Operation, OperationState, UserPool
+from clients.views.theme import NEXT, current_theme
+
+COUNT_CAP = 1000
+
+
+@dataclass
+class Shell:
+    user: Any
+    theme: str
+
+    @property
+    def next_theme(self) -> str:
+        return NEXT[self.theme]
+
+    @cached_property
+    def pools(self) -> list[UserPool]:
+        return list(UserPool.objects.all())
+
+    @cached_property
+    def client_count(self) -> str:
+        """Capped, so that the navigation costs the same with any number of clients."""
+        found = AppClient.objects.visible_to(self.user).present()[: COUNT_CAP + 1].count()
+        return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
+
+    @property
+    def may_see_operations(self) -> bool:
+        return permissions.can_see_operations(self.user)
+
+    @cached_property
+    def stuck(self) -> int:
+        return Operation.objects.exclude(state__in=[OperationState.DONE, OperationState.RUNNING])[:100].count()
+
+
+def shell(request: HttpRequest) -> dict[str, Shell]:
+    return {"shell": Shell(getattr(request, "user", None), current_theme(request))}
