@@ -11,7 +11,7 @@ TESTS := -n 2 --ignore=tests/prove --ignore=tests/bench
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+	@awk -F ' ## ' '/^[a-z-]+:.* ## / { split($$1, name, ":"); printf "  make %-14s %s\n", name[1], $$2 }' $(MAKEFILE_LIST)
 
 # One stamp for everything: a lock that changed is installed again, an unchanged one costs nothing.
 $(INSTALLED): requirements.txt requirements-dev.txt

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Reload and stop by signal; nobody needs a socket for it.
+control_socket_disable = True
 ROOT = Path(__file__).resolve().parent
 
 

@@ -64,6 +64,8 @@ def _switches() -> Iterator[CheckMessage]:
         yield Error("DEBUG is on: error pages would show settings and requests. Unset it.", id="clients.E002")
     if settings.DEMO:
         yield Error("PORTAL_DEMO is on: cookies would travel over http. Unset it.", id="clients.E003")
+    if settings.CRASH_AT:
+        yield Error("PORTAL_CRASH_AT is set: the process would kill itself at that point. Unset it.", id="clients.E010")
     if not settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS is empty: name the host people use, such as portal.example.com.", id="clients.E004")
     elif "*" in settings.ALLOWED_HOSTS:

@@ -22,6 +22,7 @@ def production(settings, monkeypatch):
     """Settings that pass; each test breaks one."""
     settings.SECRET_KEY = "x1" * 30
     settings.DEBUG = settings.DEMO = False
+    settings.CRASH_AT = ""
     settings.ALLOWED_HOSTS = ["portal.example.com"]
     settings.BASE_URL = "https://portal.example.com"
     settings.SEALING_KEYS = settings.FINGERPRINT_KEYS = f"one:{KEY}"
@@ -44,6 +45,7 @@ def test_deploy_check_of_a_complete_production(production):
         ("SECRET_KEY", "short", "SECRET_KEY"),
         ("DEBUG", True, "DEBUG"),
         ("DEMO", True, "PORTAL_DEMO"),
+        ("CRASH_AT", "client:create/create/before", "PORTAL_CRASH_AT"),
         ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS"),
         ("ALLOWED_HOSTS", ["*"], "ALLOWED_HOSTS"),
         ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),
