@@ -103,7 +103,7 @@ def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> t
     found = {field: sentences for field, sentences in problems.items() if sentences}
     if found:
         raise InvalidInput(found)
-    return scope_rows, claims.clean_overrides(params["attributes"])[0]
+    return scope_rows, checked.overrides
 
 
 def _check_lifetime(days: int | None, reason: str) -> list[str]:
@@ -146,16 +146,16 @@ def _write_creation(
     )  # fmt: skip
 
 
-def _creating(operation: Operation) -> AppClient:
+def _client_of(operation: Operation) -> AppClient:
     if operation.app_client is None:
         raise ValueError(f"Operation {operation.pk} has no client.")
-    return AppClient.objects.select_related("pool", "tenant").get(pk=operation.app_client.pk)
+    return operation.app_client
 
 
 @step(CREATE, "create", writes_to_pool=True)
 def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Not idempotent: after an unknown outcome the tag in the name finds our own client (cognito_facts section 1)."""
-    app_client = _creating(operation)
+    app_client = _client_of(operation)
     gateway = gateway_for(app_client.pool)
     left = gateway.find_clients_by_tag(app_client.op_tag) if unknown else []
     for duplicate in left[1:]:
@@ -173,6 +173,7 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
 
     def record() -> dict[str, Any]:
         AppClient.objects.filter(pk=app_client.pk, client_id__isnull=True).update(client_id=client_id)
+        app_client.client_id = client_id
         return {"client_id": client_id, "adopted": found, "duplicates_removed": left[1:]}
 
     return record
@@ -181,7 +182,7 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
 @step(CREATE, "list-secrets")
 def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
     """Create's answer does not name the secret's id, List does (cognito_facts section 2)."""
-    app_client = _creating(operation)
+    app_client = _client_of(operation)
     listed = gateway_for(app_client.pool).list_secrets(str(app_client.client_id))
     if not listed:
         raise OutcomeUnknown("Cognito does not list the new secret yet. The portal goes on by itself.")
@@ -198,7 +199,7 @@ def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
 
 @step(CREATE, "publish")
 def _publish_attributes(operation: Operation, unknown: bool) -> Record:
-    app_client = _creating(operation)
+    app_client = _client_of(operation)
     version = claims.put_current_document(app_client)
 
     def record() -> dict[str, Any]:
@@ -294,7 +295,8 @@ def _begin_change(app_client: AppClient, params: dict[str, Any], actor: User, op
 @step(CHANGE, "update", writes_to_pool=True)
 def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Sends our fields over what Cognito holds; repeating it writes the same again, so there is nothing to look for."""
-    app_client = _creating(operation)
+    app_client = _client_of(operation)
+    app_client.refresh_from_db()  # the service changed the row, perhaps in another process
     owned = {
         "ClientName": app_client.cognito_name,
         "AllowedOAuthScopes": sorted(app_client.scopes.values_list("full_name", flat=True)),

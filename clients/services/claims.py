@@ -52,6 +52,7 @@ class Preview:
     claims: list[Claim] = field(default_factory=list)
     size: int = 0
     problems: dict[str, list[str]] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)  # the client's own values, typed
 
     @property
     def valid(self) -> bool:
@@ -102,9 +103,15 @@ def _refuse(problems: dict[str, list[str]]) -> None:
         raise InvalidInput(found)
 
 
-def clean_overrides(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _definitions() -> list[AttributeDefinition]:
+    return list(AttributeDefinition.objects.filter(retired_at__isnull=True))
+
+
+def _clean_overrides(
+    raw: dict[str, Any], definitions: list[AttributeDefinition]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """(typed values by claim name, problems by claim name). None and empty text mean: no override."""
-    known = {d.claim_name: d for d in AttributeDefinition.objects.filter(retired_at__isnull=True)}
+    known = {definition.claim_name: definition for definition in definitions}
     values: dict[str, Any] = {}
     problems: dict[str, list[str]] = {}
     for name, value in raw.items():
@@ -123,12 +130,14 @@ def clean_overrides(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list
     return values, problems
 
 
-def _effective(pool: UserPool, tenant: Tenant, overrides: dict[str, Any]) -> tuple[list[Claim], dict[str, list[str]]]:
+def _effective(
+    pool: UserPool, tenant: Tenant, overrides: dict[str, Any], definitions: list[AttributeDefinition]
+) -> tuple[list[Claim], dict[str, list[str]]]:
     """The claims we add, in order, and what is missing."""
     tenant_values = dict(TenantValue.objects.filter(tenant=tenant).values_list("definition_id", "value"))
     claims = [Claim(pool.tenant_claim, tenant.slug, "tenant")]
     problems: dict[str, list[str]] = {}
-    for definition in AttributeDefinition.objects.filter(retired_at__isnull=True):
+    for definition in definitions:
         name, inherited = definition.claim_name, tenant_values.get(definition.pk)
         if name in overrides:
             was = inherited if inherited is not None else definition.default
@@ -156,8 +165,9 @@ def preview(
     access_token_seconds: int = 3600,
 ) -> Preview:
     """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
-    values, problems = clean_overrides(overrides)
-    ours, missing = _effective(pool, tenant, values)
+    definitions = _definitions()
+    values, problems = _clean_overrides(overrides, definitions)
+    ours, missing = _effective(pool, tenant, values, definitions)
     client_id = app_client.client_id if app_client and app_client.client_id else "made by Cognito"
     size = len(_document_text(ours).encode())
     problems = missing | problems
@@ -172,7 +182,7 @@ def preview(
         *ours,
         Claim("exp", f"issued + {access_token_seconds // 60} min", "pool"),
     ]
-    return Preview(claims, size, problems)
+    return Preview(claims, size, problems, values)
 
 
 def overrides_of(app_client: AppClient) -> dict[str, Any]:
@@ -199,7 +209,7 @@ def set_overrides(
     """
     checked = preview(app_client.pool, app_client.tenant, values)
     _refuse(checked.problems)
-    typed, _ = clean_overrides(values)
+    typed = checked.overrides
     with transaction.atomic():
         raise_generation(app_client, generation)
         before = overrides_of(app_client)
@@ -236,7 +246,7 @@ def document_for(app_client: AppClient) -> claims_table.Document:
     state = {Status.PAUSED: "paused", Status.DELETED: "deleted"}.get(Status(app_client.status), "active")
     claims: list[Claim] = []
     if state == "active":
-        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client))
+        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client), _definitions())
     return claims_table.Document(app_client.client_id, app_client.document_version, state, _document_text(claims))
 
 

@@ -126,7 +126,7 @@ def drive(operation: Operation, *, unknown: bool = False) -> Operation:
             unknown = False
     except LeaseLost:
         logger.warning("operation %s: lease lost at step %s", operation.id, operation.step)
-    operation.refresh_from_db()
+        operation.refresh_from_db()
     return operation
 
 
@@ -250,14 +250,18 @@ def claim(operation: Operation) -> bool | None:
     if not taken:
         return None
     unknown = operation.step_in_flight
-    operation.refresh_from_db()
+    operation.refresh_from_db(
+        fields=["state", "lease_token", "lease_until", "attempts", "step_in_flight", "step_started_at"]
+    )
     return unknown
 
 
 def resume_due(limit: int = 50) -> int:
     """Drives what is due, most urgent first. Returns how many operations were taken up."""
     taken = 0
-    for operation in Operation.objects.due().select_related("pool", "app_client", "actor")[:limit]:
+    for operation in Operation.objects.due().select_related("actor", "app_client__pool", "app_client__tenant", "pool")[
+        :limit
+    ]:
         unknown = claim(operation)
         if unknown is not None:
             taken += 1
