@@ -1,4 +1,5 @@
 """Who may what: one predicate per act, following the table of the product's documentation."""
+
 from typing import Any
 
 ADMINISTRATOR, OPERATOR, SUPPORT, AUDITOR = "administrator", "operator", "support", "auditor"

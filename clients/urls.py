@@ -1,6 +1,6 @@
 """Every route of the portal."""
 
-from django.urls import path
+from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
 from clients.views import (
@@ -18,6 +18,21 @@ from clients.views import (
     theme,
 )  # fmt: skip
 
+
+class Ulid:
+    """What can be an id of ours; anything else never reaches a query."""
+
+    regex = "[0-9A-HJKMNP-TV-Z]{26}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(Ulid, "ulid")
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="client-list"), name="home"),
     path("healthz", health.healthz, name="healthz"),
@@ -25,16 +40,16 @@ urlpatterns = [
     path("invitation/", invitations.invitation_accept, name="invitation-accept"),
     path("clients/", app_clients.client_list, name="client-list"),
     path("clients/new/", app_clients.client_create, name="client-create"),
-    path("clients/<str:public_id>/", overview.client_overview, name="client-overview"),
-    path("clients/<str:public_id>/secrets/", secrets.client_secrets, name="client-secrets"),
-    path("clients/<str:public_id>/secrets/<str:secret_id>/show/", secrets.secret_show, name="secret-show"),
-    path("clients/<str:public_id>/secrets/<str:secret_id>/stored/", secrets.secret_stored, name="secret-stored"),
-    path("clients/<str:public_id>/scopes/", scopes.client_scopes, name="client-scopes"),
-    path("clients/<str:public_id>/attributes/", attributes.client_attributes, name="client-attributes"),
-    path("clients/<str:public_id>/snippets/", snippets.client_snippets, name="client-snippets"),
-    path("clients/<str:public_id>/snippets/curl/", snippets.snippet_curl, name="snippet-curl"),
-    path("clients/<str:public_id>/activity/", activity.client_activity, name="client-activity"),
-    path("clients/<str:public_id>/settings/", client_settings.client_settings, name="client-settings"),
+    path("clients/<ulid:public_id>/", overview.client_overview, name="client-overview"),
+    path("clients/<ulid:public_id>/secrets/", secrets.client_secrets, name="client-secrets"),
+    path("clients/<ulid:public_id>/secrets/<ulid:secret_id>/show/", secrets.secret_show, name="secret-show"),
+    path("clients/<ulid:public_id>/secrets/<ulid:secret_id>/stored/", secrets.secret_stored, name="secret-stored"),
+    path("clients/<ulid:public_id>/scopes/", scopes.client_scopes, name="client-scopes"),
+    path("clients/<ulid:public_id>/attributes/", attributes.client_attributes, name="client-attributes"),
+    path("clients/<ulid:public_id>/snippets/", snippets.client_snippets, name="client-snippets"),
+    path("clients/<ulid:public_id>/snippets/curl/", snippets.snippet_curl, name="snippet-curl"),
+    path("clients/<ulid:public_id>/activity/", activity.client_activity, name="client-activity"),
+    path("clients/<ulid:public_id>/settings/", client_settings.client_settings, name="client-settings"),
     path("operations/", operations.operation_list, name="operation-list"),
-    path("operations/<str:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
+    path("operations/<ulid:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
 ]

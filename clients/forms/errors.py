@@ -13,9 +13,9 @@ def add_refusals(form: forms.Form, error: InvalidInput) -> dict[str, list[str]]:
     for name, sentences in error.fields.items():
         ours = SECONDS_FIELDS.get(name, name)
         if ours in form.fields:
-            form.add_error(ours, sentences)  # type: ignore[arg-type]
+            form.add_error(ours, sentences)
         elif name == "attributes":
-            form.add_error(None, sentences)  # type: ignore[arg-type]
+            form.add_error(None, sentences)
         else:
             rest[name.removeprefix("attribute:")] = sentences
     return rest

@@ -8,15 +8,20 @@ from django.db.models import QuerySet
 from clients.models import AppClient, Scope, Status, Tenant, User, UserPool
 
 
+def _any(model: Any, empty_label: str, key: str) -> forms.ModelChoiceField:
+    """A choice of rows, given later; `key` is what stands in the address."""
+    return forms.ModelChoiceField(model.objects.none(), required=False, empty_label=empty_label, to_field_name=key)
+
+
 class ClientFilter(forms.Form):
     """Unknown values are ignored, not refused: an old link still shows a list."""
 
     q = forms.CharField(required=False, max_length=200, label="Search")
     status = forms.ChoiceField(required=False)
-    tenant = forms.ModelChoiceField(Tenant.objects.none(), required=False, to_field_name="slug", empty_label="Any tenant")
-    pool = forms.ModelChoiceField(UserPool.objects.none(), required=False, to_field_name="environment", empty_label="Any pool")
-    scope = forms.ModelChoiceField(Scope.objects.none(), required=False, to_field_name="full_name", empty_label="Any scope")
-    contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Any contact")
+    tenant = _any(Tenant, "Any tenant", "slug")
+    pool = _any(UserPool, "Any pool", "environment")
+    scope = _any(Scope, "Any scope", "full_name")
+    contact = _any(User, "Any contact", "pk")
     expiring = forms.BooleanField(required=False, label="Expires within 30 days")
     undelivered = forms.BooleanField(required=False, label="Not yet delivered")
 

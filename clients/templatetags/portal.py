@@ -114,7 +114,7 @@ def slots(secrets: list[Secret], big: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def ending(secret: Secret) -> SafeString:
+def last_four(secret: Secret) -> SafeString:
     return format_html('<span class="ends">{}</span>', secret.ending)
 
 
@@ -177,8 +177,8 @@ def utc(moment: datetime | None, never: str = "Never") -> SafeString | str:
 
 
 @register.inclusion_tag("_field.html")
-def field(bound: BoundField, css: str = "", label: str = "") -> dict[str, Any]:
-    """Every field of every form goes through `_field.html`."""
+def field(bound: BoundField, css: str = "", label: str = "", is_filter: bool = False) -> dict[str, Any]:
+    """Every field of every form goes through `_field.html`. All filters are optional, so none says so."""
     widget = bound.field.widget
     attributes = bound.build_widget_attrs({"id": bound.auto_id})
     attributes.pop("aria-describedby", None)
@@ -188,7 +188,7 @@ def field(bound: BoundField, css: str = "", label: str = "") -> dict[str, Any]:
     kind = "select" if "optgroups" in parts else getattr(widget, "input_type", "textarea")
     return {
         "bound": bound, "parts": parts, "kind": kind, "css": css, "label": label or bound.label,
-        "described": " ".join(described),
+        "described": " ".join(described), "says_optional": not bound.field.required and not is_filter,
     }  # fmt: skip
 
 

@@ -47,8 +47,8 @@ def client_create(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_create_client)
     choice = TenantChoice(request.POST if request.method == "POST" else request.GET)
     if not choice.is_valid():
-        empty = TenantChoice(initial=request.GET.dict())
-        return render(request, "clients/client_create.html", {"nav": "clients", "choice": empty, "pools": _pools()})
+        empty = {"nav": "clients", "choice": TenantChoice(initial=request.GET.dict()), "pools": _pools()}
+        return render(request, "clients/client_create.html", empty, status=422 if request.method == "POST" else 200)
     pool = choice.cleaned_data["pool"] or UserPool.objects.first()
     if pool is None:
         return render(request, "clients/client_create.html", {"nav": "clients", "choice": choice, "pools": []})
@@ -86,6 +86,8 @@ class Draft:
         self.template = request.GET.get("template", "")
         self.scopes = posted.getlist("scopes") if posted is not None else template_scopes(pool, self.template)
         self.lines = attribute_lines(pool, self.tenant, overrides={}, typed=posted)
+        self.is_refused = False
+        self.scope_problems: list[str] = []
 
     @property
     def status(self) -> int:
@@ -100,11 +102,10 @@ class Draft:
         )  # fmt: skip
 
     def refuse(self, error: InvalidInput) -> None:
+        self.is_refused = True
         rest = add_refusals(self.form, error)
         self.scope_problems = rest.pop("scopes", [])
         mark_problems(self.lines, rest)
-
-    scope_problems: list[str] = []
 
     def context(self) -> dict[str, Any]:
         preview = claims.preview(self.pool, self.tenant, overrides_typed(self.lines), scopes=sorted(self.scopes))

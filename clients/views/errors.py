@@ -19,7 +19,8 @@ def error_page(
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_page(request, 400, "This request cannot be read", "Something in it is malformed.", "Go back and try again.")
+    why = "Something in it is malformed. Nothing was changed."
+    return error_page(request, 400, "This request cannot be read", why, "Go back and try again.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Value, When
-from django.utils import timezone
 
 from clients.models import AppClient, Secret, Status
 
@@ -35,12 +34,12 @@ def by_attention(rows: Any) -> Any:
 def page_after(rows: Any, after: str) -> tuple[list[AppClient], str]:
     """One page behind the key, and the key of the next one ("" when this is the last)."""
     rank, _, public_id = after.partition("-")
-    if rank.isdecimal() and len(rank) == 1 and public_id:
+    if rank.isdecimal() and len(rank) == 1 and public_id.isalnum():
         rows = rows.filter(Q(rank__gt=int(rank)) | Q(rank=int(rank), public_id__lt=public_id))
     found = list(rows[: PAGE + 1])
     if len(found) <= PAGE:
         return found, ""
-    return found[:PAGE], f"{found[PAGE - 1].rank}-{found[PAGE - 1].public_id}"  # type: ignore[attr-defined]
+    return found[:PAGE], f"{found[PAGE - 1].rank}-{found[PAGE - 1].public_id}"
 
 
 def cut(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
@@ -49,11 +48,3 @@ def cut(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
         rows = rows.filter(**{f"{key}__lt": after})
     found = list(rows.order_by(f"-{key}")[: PAGE + 1])
     return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
-
-
-def life_used(app_client: AppClient) -> int:
-    """Percent of the secret's agreed life that is over."""
-    if not app_client.expires_at or not app_client.secret_lifetime_days:
-        return 0
-    left = (app_client.expires_at - timezone.now()).total_seconds()
-    return max(0, min(100, round(100 - left / (app_client.secret_lifetime_days * 864))))

@@ -26,7 +26,8 @@ def operation_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_see_operations)
     view = request.GET.get("view", "")
     rows = Operation.objects.filter(VIEWS.get(view, VIEWS[""])[1]).select_related("app_client", "actor", "pool")
-    page, following = cut(rows, key="id", after=request.GET.get("after", "")[:26])
+    after = request.GET.get("after", "")
+    page, following = cut(rows, key="id", after=after if after.isalnum() else "")
     context = {
         "nav": "operations", "page": [(row, KINDS.get(row.kind, row.kind)) for row in page], "following": following,
         "views": [(key, label) for key, (label, _) in VIEWS.items()], "view": view if view in VIEWS else "",

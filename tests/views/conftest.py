@@ -1,0 +1,29 @@
+"""A client through the service, a stranger of another tenant, and addresses by route name."""
+
+import pytest
+from django.urls import reverse
+
+from clients.models import Role, User
+
+
+@pytest.fixture
+def app_client(world):
+    return world.create()
+
+
+@pytest.fixture
+def stranger(world):
+    """A manager of a tenant that has no client."""
+    return User.objects.create_user("stranger@acme.example", role=Role.MANAGER, tenant=world.tenants["acme-robotics"])
+
+
+@pytest.fixture
+def address(app_client):
+    def make(route: str) -> str:
+        if route in ("secret-show", "secret-stored"):
+            return reverse(route, args=[app_client.public_id, app_client.secrets.get().public_id])
+        if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create"):
+            return reverse(route, args=[app_client.public_id])
+        return reverse(route, args=[app_client.operations.get().pk] if route == "operation-retry" else [])
+
+    return make

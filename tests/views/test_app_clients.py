@@ -1,0 +1,200 @@
+"""The clients list and creating a client."""
+
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from clients.models import AppClient, Scope, Secret, SecretState, Status
+from clients.models.ids import new_ulid
+from clients.views import listing
+
+
+@pytest.fixture
+def operator(world, client):
+    client.force_login(world.people["operator"])
+    return world.people["operator"]
+
+
+@pytest.fixture
+def make(world):
+    """Rows alone: what the list shows needs no Cognito."""
+
+    def row(name, *, status=Status.ACTIVE, tenant="northwind", delivered=True, days=180, ending="aaaa", **fields):
+        app_client = AppClient.objects.create(
+            pool=world.pool, tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
+            status=status, created_by=world.people["operator"], expires_at=timezone.now() + timedelta(days=days), **fields,
+        )  # fmt: skip
+        Secret.objects.create(
+            app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],
+            delivered_at=timezone.now() if delivered else None,
+        )  # fmt: skip
+        return app_client
+
+    return row
+
+
+def names(answer):
+    return [row.name for row in answer.context["page"]]
+
+
+def test_list_puts_what_needs_attention_first(client, operator, make):
+    make("quiet")
+    make("expiring", days=3)
+    make("undelivered", delivered=False)
+    make("unpublished", document_version=2)
+    make("creating", status=Status.CREATING)
+    make("newest")
+
+    answer = client.get("/clients/")
+
+    assert names(answer) == ["creating", "unpublished", "undelivered", "expiring", "newest", "quiet"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=beta", ["beta"]),
+        ("q=zZ9y", ["beta"]),
+        ("q=orders/read", ["alpha"]),
+        ("status=creating", ["gamma"]),
+        ("tenant=acme-robotics", ["beta"]),
+        ("expiring=on", ["alpha"]),
+        ("undelivered=on", ["beta"]),
+        ("scope=orders/read", ["alpha"]),
+        ("pool=prod&q=alpha", ["alpha"]),
+        ("q=nothing-like-it", []),
+    ],
+)
+def test_list_filters_by_the_address(client, operator, make, query, found):
+    make("alpha", days=2).scopes.set([Scope.objects.get(full_name="orders/read")])
+    make("beta", tenant="acme-robotics", delivered=False, ending="zZ9y")
+    make("gamma", status=Status.CREATING)
+
+    assert names(client.get(f"/clients/?{query}")) == found
+
+
+def test_list_pages_by_key_without_gap_or_repetition(client, operator, make, monkeypatch):
+    monkeypatch.setattr(listing, "PAGE", 3)
+    expected = {make(f"client-{n}", delivered=n % 2 == 0).name for n in range(8)}
+    seen, after = [], ""
+    while True:
+        answer = client.get("/clients/", {"after": after} if after else {})
+        seen += names(answer)
+        after = answer.context["following"]
+        if not after:
+            break
+    assert len(seen) == 8 and set(seen) == expected
+
+
+def test_list_links_keep_the_filter(client, operator, make, monkeypatch):
+    monkeypatch.setattr(listing, "PAGE", 1)
+    make("one"), make("two")
+
+    body = client.get("/clients/?tenant=northwind").content.decode()
+
+    link = body.split('">Next<')[0].rsplit('href="', 1)[1].replace("&amp;", "&")
+    assert parse_qs(urlsplit(link).query)["tenant"] == ["northwind"]
+
+
+def test_list_costs_the_same_for_ten_and_sixty_clients(client, operator, make, monkeypatch):
+    monkeypatch.setattr(listing, "PAGE", 100)
+    for n in range(10):
+        make(f"a{n}")
+    client.get("/clients/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/clients/")
+    for n in range(50):
+        make(f"b{n}")
+    with CaptureQueriesContext(connection) as many:
+        client.get("/clients/")
+    assert len(few) == len(many)
+
+
+@pytest.mark.parametrize("after", ["x", "9-", "²-A", "99-ZZ", "9-\x00"])
+def test_list_survives_a_broken_key(client, operator, make, after):
+    make("one")
+    assert client.get("/clients/", {"after": after}).status_code == 200
+
+
+def test_list_shows_members_their_tenant_only(client, world, make):
+    make("theirs"), make("foreign", tenant="acme-robotics")
+    client.force_login(world.people["developer"])
+    assert names(client.get("/clients/")) == ["theirs"]
+
+
+def test_hostile_names_stand_as_text(client, operator, make):
+    evil = "<script>alert(1)</script>\" onmouseover='x'"
+    app_client = make(evil)
+    for page in ("/clients/", f"/clients/{app_client.public_id}/", f"/clients/{app_client.public_id}/settings/"):
+        body = client.get(page).content.decode()
+        assert "<script>alert" not in body and "&lt;script&gt;alert" in body, page
+
+
+# --- Create ----------------------------------------------------------------------------------------
+
+
+def form(**changes):
+    return {
+        "operation_id": new_ulid(), "tenant": "northwind", "pool": "prod", "name": "northwind-api-prod",
+        "scopes": ["orders/read"], "secret_lifetime": "180", "no_expiry_reason": "", "attribute:rate_limit": "60",
+    } | changes  # fmt: skip
+
+
+def test_create_makes_the_client_in_cognito(client, world, operator):
+    answer = client.post("/clients/new/", form(**{"attribute:rate_limit": "120"}))
+
+    app_client = AppClient.objects.get()
+    assert answer.status_code == 302 and answer["Location"] == f"/clients/{app_client.public_id}/"
+    assert app_client.status == Status.ACTIVE and len(world.remote_clients()) == 1
+    assert list(app_client.overrides.values_list("value", flat=True)) == [120]
+
+
+def test_create_keeps_a_value_equal_to_the_tenants_as_no_override(client, world, operator):
+    client.post("/clients/new/", form())
+    assert not AppClient.objects.get().overrides.exists()
+
+
+def test_create_twice_from_one_form_is_one_client(client, world, operator):
+    sent = form()
+    first, second = client.post("/clients/new/", sent), client.post("/clients/new/", sent)
+    assert first["Location"] == second["Location"] and len(world.remote_clients()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "bad/name"}, "Cognito does not accept"),
+        ({"scopes": []}, "Choose at least one scope"),
+        ({"secret_lifetime": "none"}, "needs a reason"),
+        ({"attribute:rate_limit": "lots"}, "Enter a whole number"),
+        ({"name": ""}, "This field is required"),
+    ],
+)
+def test_create_refused_says_why_and_keeps_what_was_typed(client, world, operator, changes, sentence):
+    answer = client.post("/clients/new/", form(contact=str(operator.pk), **changes))
+
+    body = answer.content.decode()
+    assert answer.status_code == 422 and sentence in body
+    assert "Nothing was created" in body and not AppClient.objects.exists() and not world.remote_clients()
+    if "attribute:rate_limit" in changes:
+        assert 'value="lots"' in body
+
+
+def test_create_preview_writes_nothing(client, world, operator):
+    answer = client.post("/clients/new/", form(preview="1", **{"attribute:rate_limit": "77"}))
+    body = answer.content.decode()
+    assert answer.status_code == 200 and "was 60" in body and not AppClient.objects.exists()
+
+
+def test_create_throttled_tells_what_remains(client, world, operator):
+    world.sandbox.fault("CreateUserPoolClient", "throttle", times=20)
+
+    answer = client.post("/clients/new/", form(), follow=True)
+
+    body = answer.content.decode()
+    assert "What remains" in body and "Creating this client is not finished" in body
+    assert AppClient.objects.get().status == Status.CREATING and "Show credentials" not in body

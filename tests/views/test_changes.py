@@ -1,0 +1,116 @@
+"""Changing scopes, attributes and settings of a client, operations, errors, theme."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from clients.models import Operation, OperationState
+from clients.models.ids import new_ulid
+
+
+@pytest.fixture(autouse=True)
+def operator(world, client):
+    client.force_login(world.people["operator"])
+
+
+def carrying(app_client, **values):
+    app_client.refresh_from_db()
+    return {"operation_id": new_ulid(), "generation": app_client.generation} | values
+
+
+def test_scopes_are_reviewed_before_they_are_saved(client, world, app_client, address):
+    review = client.post(address("client-scopes"), carrying(app_client, scopes=["shipments/read"]))
+
+    body = review.content.decode()
+    assert "up to 60 minutes" in body and re.search(r"shipments/read</div><span class=\"end\">added", body)
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/read"]
+
+    saved = client.post(address("client-scopes"), carrying(app_client, scopes=["shipments/read"], save="1"))
+
+    assert saved.status_code == 302
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["shipments/read"]
+
+
+def test_scopes_from_an_older_page_show_both_states(client, app_client, address):
+    old = carrying(app_client, scopes=["orders/write"], save="1")
+    client.post(address("client-scopes"), carrying(app_client, scopes=["shipments/read"], save="1"))
+
+    answer = client.post(address("client-scopes"), old)
+
+    body = answer.content.decode()
+    assert answer.status_code == 409 and "orders/write" in body and "shipments/read" in body
+
+
+def test_scopes_without_one_are_refused(client, world, app_client, address):
+    answer = client.post(address("client-scopes"), carrying(app_client, save="1"))
+    assert answer.status_code == 422 and b"Choose at least one scope" in answer.content
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/read"]
+
+
+def test_attributes_are_saved_and_published(client, world, app_client, address):
+    client.post(address("client-attributes"), carrying(app_client, **{"attribute:rate_limit": "500"}))
+    assert "500" in str(world.document(app_client.client_id))
+
+
+def test_attributes_refused_stand_beside_their_claim(client, app_client, address):
+    answer = client.post(address("client-attributes"), carrying(app_client, **{"attribute:rate_limit": "many"}))
+    assert answer.status_code == 422 and b"Enter a whole number" in answer.content and b'value="many"' in answer.content
+
+
+def test_settings_are_saved_in_cognito(client, world, app_client, address):
+    changed = carrying(app_client, name="northwind-renamed", validity_minutes=30, contact="", notes="Ticket 1")
+    client.post(address("client-settings"), changed)
+    app_client.refresh_from_db()
+    assert (app_client.name, app_client.access_token_seconds, app_client.notes) == (
+        "northwind-renamed",
+        1800,
+        "Ticket 1",
+    )
+    assert world.describe(app_client.client_id)["ClientName"].startswith("northwind-renamed op-")
+
+
+def test_settings_refused_keep_what_was_typed(client, app_client, address):
+    sent = carrying(app_client, name="no/slash", validity_minutes=30, contact="", notes="kept")
+    answer = client.post(address("client-settings"), sent)
+    body = answer.content.decode()
+    assert (
+        answer.status_code == 422
+        and "Cognito does not accept" in body
+        and 'value="no/slash"' in body
+        and "kept" in body
+    )
+
+
+def test_operation_refused_is_shown_and_tried_again(client, world, app_client, address):
+    world.sandbox.fault("UpdateUserPoolClient", "throttle", times=20)
+    client.post(address("client-scopes"), carrying(app_client, scopes=["orders/write"], save="1"))
+    operation = Operation.objects.first()
+    assert (
+        operation.state == OperationState.WAITING
+        and operation.last_error in client.get("/operations/").content.decode()
+    )
+    world.sandbox.clear()
+
+    client.post(reverse("operation-retry", args=[operation.pk]))
+
+    operation.refresh_from_db()
+    assert operation.state == OperationState.DONE
+
+
+def test_kit_downloads_without_a_secret(client, app_client, address):
+    answer = client.get(address("snippet-curl"))
+    assert answer["Content-Type"].startswith("text/x-shellscript") and "attachment" in answer["Content-Disposition"]
+    assert app_client.client_id in answer.content.decode()
+
+
+def test_error_pages_carry_a_reference(client):
+    body = client.get("/clients/none/").content.decode()
+    assert re.search(r'reference <span class="mono">[0-9A-Za-z]{8,}', body)
+
+
+@pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", ""])
+def test_theme_goes_back_to_our_pages_only(client, target):
+    answer = client.post("/theme/", {"theme": "dark", "next": target})
+    assert answer["Location"] == "/" and answer.cookies["theme"].value == "dark"
+    assert b'data-theme="dark"' in client.get("/clients/").content

@@ -1,0 +1,63 @@
+"""The one time a secret is shown, and everywhere it must not be."""
+
+import re
+from urllib.parse import unquote
+
+from clients.models import AuditEntry
+
+HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+
+
+def shown(answer):
+    return re.search(r'<span class="plain">([^<]+)</span>', answer.content.decode())[1]
+
+
+def test_show_reveals_once_with_downloads(client, world, app_client, address):
+    client.force_login(world.people["operator"])
+
+    answer = client.post(address("secret-show"))
+
+    value, body = shown(answer), answer.content.decode()
+    links = [unquote(link) for link in re.findall(r'href="(data:[^"]+)"', body)]
+    assert app_client.secrets.get().ending == value[-4:]
+    assert len(links) == 2 and all(value in link for link in links) and "-CONTAINS-SECRET.sh" in body
+    assert "no-store" in answer["Cache-Control"] and "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_show_a_second_time_is_refused_without_the_value(client, world, app_client, address):
+    client.force_login(world.people["operator"])
+    value = shown(client.post(address("secret-show")))
+
+    again = client.post(address("secret-show"))
+
+    assert again.status_code == 409 and value not in again.content.decode()
+
+
+def test_value_stands_on_no_other_page_and_in_no_row(client, world, app_client, address):
+    client.force_login(world.people["operator"])
+    value = shown(client.post(address("secret-show")))
+
+    tabs = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
+    pages = [client.get(address(f"client-{tab}")) for tab in tabs]
+    pages += [client.get(address("snippet-curl")), client.get("/clients/"), client.get("/operations/?view=all")]
+
+    assert all(value not in page.content.decode() for page in pages)
+    assert value not in str(list(AuditEntry.objects.values()))
+    assert value not in str(dict(client.session)) + str(client.cookies)
+
+
+def test_stored_is_recorded_as_evidence(client, world, app_client, address):
+    client.force_login(world.people["operator"])
+    client.post(address("secret-show"))
+    client.post(address("secret-stored"))
+    assert app_client.secrets.get().stored_at and AuditEntry.objects.filter(action="secret:stored").count() == 1
+
+
+def test_pages_carry_the_headers_and_no_inline_code(client, world, app_client, address):
+    client.force_login(world.people["operator"])
+    for tab in ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings"):
+        answer = client.get(address(f"client-{tab}"))
+        body = answer.content.decode()
+        assert all(answer[name] == value for name, value in HEADERS.items())
+        assert "default-src 'none'" in answer["Content-Security-Policy"] and "no-store" in answer["Cache-Control"]
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style| style=| on[a-z]+=", body), tab
