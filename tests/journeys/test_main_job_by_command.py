@@ -1,48 +1,15 @@
 """The main job by command line: create a client, run its kit with the real bash and curl, get that tenant's rows."""
 
-import base64
 import json
-import os
 import re
 import stat
-import subprocess
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from clients.models import AppClient, AuditEntry, Role, User
-from clients.services import catalogue, claims, pools, tenants
+from clients.models import AppClient, AuditEntry
 from clients.services.audit import first_broken_entry
-from portal.sandbox import company
-
-
-@pytest.fixture
-def harbourline(db, sandbox):
-    """The demo's AWS account and two of its tenants."""
-    sandbox.clear()
-    facts = company.Company(sandbox.endpoint).build()
-    admin = User.objects.create_user("administrator@portal.example", role=Role.ADMINISTRATOR)
-    User.objects.create_user("operator@portal.example", role=Role.OPERATOR)
-    User.objects.create_user("support@portal.example", role=Role.SUPPORT)
-    User.objects.create_user("left@portal.example", role=Role.OPERATOR, is_active=False)
-    pool = pools.connect_pool(
-        actor=admin, environment="demo", region=facts["region"], user_pool_id=facts["user_pool_id"], token_url=facts["token_url"],
-        jwks_url=facts["jwks_url"], claims_table="claims", usage_table="usage", trigger_mode="observe",
-    )  # fmt: skip
-    for identifier, call in company.EXAMPLE_CALLS.items():
-        catalogue.adopt_resource_server(
-            pool,
-            actor=admin,
-            identifier=identifier,
-            api_kind="appsync",
-            api_url=facts["graphql_url"],
-            example_call=call,
-        )
-    claims.define_attribute(actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True)
-    claims.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
-    for slug, name in (("northwind", "Northwind"), ("acme-robotics", "Acme Robotics")):
-        tenants.create_tenant(actor=admin, slug=slug, name=name, values={"tier": "gold"})
-    return sandbox
+from tests.journeys.kits import payload, rows_in, run, table_rows
 
 
 def create(tmp_path, capsys, tenant, *more, actor="operator@portal.example", name="orders-prod"):
@@ -52,43 +19,6 @@ def create(tmp_path, capsys, tenant, *more, actor="operator@portal.example", nam
         "--attribute", "rate_limit=120", "--actor", actor, "--kit", str(kit), "--json", *more,
     )  # fmt: skip
     return kit, json.loads(capsys.readouterr().out)
-
-
-def run(kit, tmp_path, *options):
-    """The kit as a customer runs it: real bash, real curl, nothing of ours in its environment."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
-    return subprocess.run(
-        ["bash", str(kit), *options],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=tmp_path,
-    )
-
-
-def rows_in(output):
-    """Every order the API's answer in the kit's output holds, as (tenant, id)."""
-    decoder, found = json.JSONDecoder(), []
-    for start in (i for i, c in enumerate(output) if c == "{"):
-        try:
-            document, _ = decoder.raw_decode(output[start:])
-        except ValueError:
-            continue
-        if isinstance(document.get("data"), dict) and document["data"].get("orders"):
-            return sorted((row["tenant"], row["id"]) for row in document["data"]["orders"]["items"])
-    return found
-
-
-def table_rows(sandbox, tenant):
-    items = sandbox.aws("dynamodb").scan(TableName="orders")["Items"]
-    return sorted((i["tenant"]["S"], i["id"]["S"]) for i in items if i["tenant"]["S"] == tenant)
-
-
-def payload(token):
-    part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def test_kit_of_each_tenant_gets_its_own_rows_and_no_others(harbourline, tmp_path, capsys):
