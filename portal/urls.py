@@ -1,4 +1,5 @@
 """Where each path goes; the app's own routes stand in `clients/urls.py`."""
+
 from django.urls import include, path
 
 urlpatterns = [

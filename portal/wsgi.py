@@ -1,4 +1,5 @@
 """WSGI entrance for gunicorn and runserver."""
+
 import os
 
 from django.core.wsgi import get_wsgi_application

@@ -13,10 +13,30 @@ from clients.snippets.kit import ApiCall, KitContext
 
 SECRET = "ccp_prod_0123456789ABCDEFGHIJabcdefghijKLMNOPQ7Kq2"
 HOSTILE = [
-    "it's \"quoted\"", "$(touch pwned)", "`touch pwned`", "a\ntouch pwned\n#", "; touch pwned;", "'; touch pwned; '",
-    "😀 ü & 100% + \\ \\n", "{{ 7*7 }} {% x %}", "@@secret@@ @@nothing@@", "--output", "-", "@/etc/passwd",
-    "cr\rhere", "\x1b[2J\x07", "a\u202etac\u2066", "\x01\x7f\x85\u2028", "tab\tend", "!history $HOME ${IFS} ~ *",
-    "\" \noutput = \"pwned\"\n", "a[$(touch pwned)]", "ends in \\", "$'\\047; touch pwned'", "' '", " lead and trail ",
+    'it\'s "quoted"',
+    "$(touch pwned)",
+    "`touch pwned`",
+    "a\ntouch pwned\n#",
+    "; touch pwned;",
+    "'; touch pwned; '",
+    "😀 ü & 100% + \\ \\n",
+    "{{ 7*7 }} {% x %}",
+    "@@secret@@ @@nothing@@",
+    "--output",
+    "-",
+    "@/etc/passwd",
+    "cr\rhere",
+    "\x1b[2J\x07",
+    "a\u202etac\u2066",
+    "\x01\x7f\x85\u2028",
+    "tab\tend",
+    "!history $HOME ${IFS} ~ *",
+    '" \noutput = "pwned"\n',
+    "a[$(touch pwned)]",
+    "ends in \\",
+    "$'\\047; touch pwned'",
+    "' '",
+    " lead and trail ",
 ]
 CLAIMS = {"sub": "7h2kq9v4", "tenant_id": "acme", "scope": "orders/read", "note": "ü>?~ÿ"}
 
@@ -98,9 +118,14 @@ def start(stub):
 def make_context(stub, **changes):
     query = ApiCall("appsync", f"{stub.url}/api", "POST", '{"query":"{ orders { id } }"}', "list orders")
     values = {
-        "client_name": "northwind-orders-prod", "client_id": "7h2kq9v4m1c8r5t0x3b6n2p8dj",
-        "tenant_name": "Northwind", "token_url": f"{stub.url}/token", "scopes": ("orders/read", "orders/write"),
-        "api": query, "secret_ending": None, "version": "",
+        "client_name": "northwind-orders-prod",
+        "client_id": "7h2kq9v4m1c8r5t0x3b6n2p8dj",
+        "tenant_name": "Northwind",
+        "token_url": f"{stub.url}/token",
+        "scopes": ("orders/read", "orders/write"),
+        "api": query,
+        "secret_ending": None,
+        "version": "",
     }
     return KitContext(**{**values, **changes})
 
@@ -134,8 +159,13 @@ class Bench:
 
     def run(self, *options, secret=None, stdin="", **more):
         return subprocess.run(
-            ["bash", str(self.script), *options], env=self.environment(secret, **more), input=stdin,
-            capture_output=True, text=True, timeout=20, cwd=self.folder,
+            ["bash", str(self.script), *options],
+            env=self.environment(secret, **more),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            cwd=self.folder,
         )
 
 

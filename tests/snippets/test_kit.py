@@ -34,8 +34,11 @@ def test_run_sends_the_documented_form_and_the_bare_token_to_appsync(stub, bench
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert "Authorization" not in asked.headers
     assert asked.form == {
-        "grant_type": "client_credentials", "client_id": "7h2kq9v4m1c8r5t0x3b6n2p8dj", "client_secret": SECRET,
-        "scope": "orders/read orders/write", "aws_client_metadata": '{"secret_ending":"7Kq2"}',
+        "grant_type": "client_credentials",
+        "client_id": "7h2kq9v4m1c8r5t0x3b6n2p8dj",
+        "client_secret": SECRET,
+        "scope": "orders/read orders/write",
+        "aws_client_metadata": '{"secret_ending":"7Kq2"}',
     }
     assert called.headers["Authorization"] == stub.token
     assert json.loads(called.body) == {"query": "{ orders { id } }"}
@@ -72,8 +75,14 @@ def test_run_leaves_out_an_ending_that_would_need_escaping(stub, bench):
 def test_hostile_values_arrive_exactly_and_nothing_runs(stub, bench, value):
     call = ApiCall("rest", f"{stub.url}/api", "PUT", value, value)
     context = make_context(
-        stub, client_name=value, client_id=value, tenant_name=value, scopes=("a/b", value), api=call,
-        secret_ending=value, version=value,
+        stub,
+        client_name=value,
+        client_id=value,
+        tenant_name=value,
+        scopes=("a/b", value),
+        api=call,
+        secret_ending=value,
+        version=value,
     )
     bench.write(render_curl(context))
     assert subprocess.run(["bash", "-n", bench.script], capture_output=True).returncode == 0
@@ -102,7 +111,9 @@ def test_any_text_becomes_one_shell_value_and_one_comment_line(server, bench, va
     name, client_id, scope, body = values
     call = ApiCall("rest", name, client_id, body, scope)
     text = render_curl(make_context(server, client_name=name, client_id=client_id, scopes=(scope,), api=call))
-    script = text.removesuffix('main "$@"\n') + 'printf "%s\\0" "$CLIENT_ID" "$SCOPE" "$API_URL" "$API_METHOD" "$API_BODY"\n'
+    script = (
+        text.removesuffix('main "$@"\n') + 'printf "%s\\0" "$CLIENT_ID" "$SCOPE" "$API_URL" "$API_METHOD" "$API_BODY"\n'
+    )
     bench.write(script)
     raw = subprocess.run(["bash", bench.script], capture_output=True, cwd=bench.folder).stdout
     assert raw.decode().split("\0") == [client_id, scope, name, client_id, body, ""]
@@ -201,16 +212,24 @@ def test_env_file_value_round_trips_and_is_never_run(stub, bench, value):
     path.write_bytes(render_env(context, value).encode())
     assert bench.run().returncode == 0
     assert stub.to("/token")[0].form["client_secret"] == value
-    shown = subprocess.run(["bash", "-c", '. "$0"; printf %s "$CLIENT_SECRET"', path], capture_output=True, cwd=bench.folder)
+    shown = subprocess.run(
+        ["bash", "-c", '. "$0"; printf %s "$CLIENT_SECRET"', path], capture_output=True, cwd=bench.folder
+    )
     assert shown.stdout.decode() == value
     assert_nothing_ran(bench)
 
 
-@pytest.mark.parametrize(("line", "value"), [
-    ("CLIENT_SECRET=$(touch pwned)", "$(touch pwned)"), ("CLIENT_SECRET='a'; touch pwned", "'a'; touch pwned"),
-    ("touch pwned\nexport CLIENT_SECRET=`touch pwned`", "`touch pwned`"), ("CLIENT_SECRET=bare  \r\n", "bare"),
-    ('CLIENT_SECRET="a\\"b$(touch pwned)"', 'a"b$(touch pwned)'), ("XCLIENT_SECRET=no\nCLIENT_SECRET=yes", "yes"),
-])
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("CLIENT_SECRET=$(touch pwned)", "$(touch pwned)"),
+        ("CLIENT_SECRET='a'; touch pwned", "'a'; touch pwned"),
+        ("touch pwned\nexport CLIENT_SECRET=`touch pwned`", "`touch pwned`"),
+        ("CLIENT_SECRET=bare  \r\n", "bare"),
+        ('CLIENT_SECRET="a\\"b$(touch pwned)"', 'a"b$(touch pwned)'),
+        ("XCLIENT_SECRET=no\nCLIENT_SECRET=yes", "yes"),
+    ],
+)
 def test_env_file_written_by_hand_is_read_as_text(stub, bench, line, value):
     bench.write(render_curl(make_context(stub, api=None)))
     (bench.folder / "kit" / ".env").write_bytes(line.encode())
@@ -224,7 +243,9 @@ def test_secret_is_on_no_command_line_and_in_no_other_environment_while_the_answ
     stub.gate = threading.Event()
     request.addfinalizer(stub.gate.set)
     bench.write(render_curl(make_context(stub)))
-    run = subprocess.Popen(["bash", bench.script], env=bench.environment(SECRET), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        ["bash", bench.script], env=bench.environment(SECRET), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     assert stub.arrived.wait(5)
     seen = {path: _read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
     curls = [path for path, line in seen.items() if line.startswith(b"curl\0") and b"--config" in line]
@@ -247,7 +268,11 @@ def test_typed_secret_is_not_shown_and_the_terminal_is_left_in_peace(stub, bench
     bench.write(render_curl(make_context(stub)))
     keyboard, terminal = pty.openpty()
     run = subprocess.Popen(
-        ["bash", bench.script], env=bench.environment(), stdin=terminal, stdout=terminal, stderr=terminal,
+        ["bash", bench.script],
+        env=bench.environment(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         start_new_session=True,
     )
     os.close(terminal)

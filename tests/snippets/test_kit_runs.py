@@ -53,7 +53,9 @@ def test_token_of_another_client_or_scope_is_not_reused(stub, bench, change):
     assert len(stub.to("/token")) == 3
 
 
-@pytest.mark.parametrize("damage", ["", "x", "KEY\na[$(touch pwned)]\n99999999999\nTOKEN\n", "KEY\n1\n99999999999\nT\"\n"])
+@pytest.mark.parametrize(
+    "damage", ["", "x", "KEY\na[$(touch pwned)]\n99999999999\nTOKEN\n", 'KEY\n1\n99999999999\nT"\n']
+)
 def test_damaged_cache_is_ignored(stub, bench, damage):
     bench.write(render_curl(make_context(stub, api=None)))
     bench.run(secret=SECRET)
@@ -94,22 +96,25 @@ def test_api_refusing_a_kept_token_makes_the_next_run_ask_again(stub, bench):
 # Failures
 
 
-@pytest.mark.parametrize(("status", "answer", "code", "words"), [
-    (400, '{"error":"invalid_client"}', 10, "does not accept this client ID and secret"),
-    (401, '{ "error" : "invalid_client" }', 10, "does not accept this client ID and secret"),
-    (400, '{"error":"invalid_scope"}', 11, "does not grant these scopes"),
-    (400, '{"error":"invalid_grant"}', 12, "probably paused"),
-    (400, '{"error":"invalid_request"}', 13, "could not read the request"),
-    (400, '{"error":"unauthorized_client"}', 14, "may not ask for tokens this way"),
-    (400, '{"error":"unsupported_grant_type"}', 15, "does not know this kind of request"),
-    (429, "slow down", 16, "Too many token requests"),
-    (400, '{"__type":"TooManyRequestsException"}', 16, "Too many token requests"),
-    (404, "<h1>\x1b[2J\u202eNot found</h1>", 17, "no token endpoint at this address"),
-    (302, "", 17, "no token endpoint at this address"),
-    (200, "<form>Sign in</form>", 18, "without a token"),
-    (200, '{"access_token":"a\\nb"}', 18, "without a token"),
-    (503, f"echo {SECRET}", 18, "HTTP 503"),
-])
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "words"),
+    [
+        (400, '{"error":"invalid_client"}', 10, "does not accept this client ID and secret"),
+        (401, '{ "error" : "invalid_client" }', 10, "does not accept this client ID and secret"),
+        (400, '{"error":"invalid_scope"}', 11, "does not grant these scopes"),
+        (400, '{"error":"invalid_grant"}', 12, "probably paused"),
+        (400, '{"error":"invalid_request"}', 13, "could not read the request"),
+        (400, '{"error":"unauthorized_client"}', 14, "may not ask for tokens this way"),
+        (400, '{"error":"unsupported_grant_type"}', 15, "does not know this kind of request"),
+        (429, "slow down", 16, "Too many token requests"),
+        (400, '{"__type":"TooManyRequestsException"}', 16, "Too many token requests"),
+        (404, "<h1>\x1b[2J\u202eNot found</h1>", 17, "no token endpoint at this address"),
+        (302, "", 17, "no token endpoint at this address"),
+        (200, "<form>Sign in</form>", 18, "without a token"),
+        (200, '{"access_token":"a\\nb"}', 18, "without a token"),
+        (503, f"echo {SECRET}", 18, "HTTP 503"),
+    ],
+)
 def test_token_refusal_is_explained(stub, bench, status, answer, code, words):
     stub.answers["/token"] = (status, answer)
     bench.write(render_curl(make_context(stub, secret_ending="9zZ9")))
@@ -121,16 +126,19 @@ def test_token_refusal_is_explained(stub, bench, status, answer, code, words):
     assert done.stdout == "" and bench.cache_files == [] and stub.to("/api") == []
 
 
-@pytest.mark.parametrize(("status", "answer", "code", "words"), [
-    (401, '{"errors":[{"errorType":"UnauthorizedException"}]}', 30, "does not accept the token"),
-    (403, "Forbidden", 31, "does not allow this call"),
-    (200, '{"data":null,"errors":[{"message":"no"}]}', 32, "GraphQL errors"),
-    (200, '{"data":{"a":1}, "errors" : [ {"message":"no"} ] }\n', 32, "GraphQL errors"),
-    (200, '{"errors":[{"message":"no"}],"data":{"a":1}}', 32, "GraphQL errors"),
-    (200, '{"data":{"errors":[{"message":"a field"}]}}', 0, ""),
-    (200, '{"data":{"a":1},"errors":[]}', 0, ""),
-    (500, "oops", 33, "HTTP 500"),
-])
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "words"),
+    [
+        (401, '{"errors":[{"errorType":"UnauthorizedException"}]}', 30, "does not accept the token"),
+        (403, "Forbidden", 31, "does not allow this call"),
+        (200, '{"data":null,"errors":[{"message":"no"}]}', 32, "GraphQL errors"),
+        (200, '{"data":{"a":1}, "errors" : [ {"message":"no"} ] }\n', 32, "GraphQL errors"),
+        (200, '{"errors":[{"message":"no"}],"data":{"a":1}}', 32, "GraphQL errors"),
+        (200, '{"data":{"errors":[{"message":"a field"}]}}', 0, ""),
+        (200, '{"data":{"a":1},"errors":[]}', 0, ""),
+        (500, "oops", 33, "HTTP 500"),
+    ],
+)
 def test_api_refusal_is_explained(stub, bench, status, answer, code, words):
     stub.answers["/api"] = (status, answer)
     bench.write(render_curl(make_context(stub)))
@@ -145,8 +153,10 @@ def test_unreachable_hosts_are_told_apart(stub, bench):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         cases = [
-            ("http://no-such-host.invalid/token", 20), (f"http://127.0.0.1:{free.getsockname()[1]}/token", 21),
-            (f"http://127.0.0.1:{silent.getsockname()[1]}/token", 22), (f"https://127.0.0.1:{stub.port}/token", 23),
+            ("http://no-such-host.invalid/token", 20),
+            (f"http://127.0.0.1:{free.getsockname()[1]}/token", 21),
+            (f"http://127.0.0.1:{silent.getsockname()[1]}/token", 22),
+            (f"https://127.0.0.1:{stub.port}/token", 23),
             ("file:///etc/passwd", 24),
         ]
         for url, code in cases:
@@ -173,7 +183,9 @@ def test_unknown_option_and_missing_curl_are_named(stub, bench):
     tools = bench.folder / "bin"
     tools.mkdir()
     for tool in ("bash", "tr"):
-        (tools / tool).symlink_to(subprocess.check_output(["sh", "-c", f"command -v {shlex.quote(tool)}"], text=True).strip())
+        (tools / tool).symlink_to(
+            subprocess.check_output(["sh", "-c", f"command -v {shlex.quote(tool)}"], text=True).strip()
+        )
     assert bench.run(secret=SECRET, PATH=str(tools)).returncode == 4
     assert stub.requests == []
 
