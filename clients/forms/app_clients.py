@@ -31,10 +31,13 @@ class ScopesForm(ChangeForm):
 
 class SettingsForm(ChangeForm):
     name = forms.CharField(max_length=NAME_MAX, strip=False)
-    validity_minutes = forms.IntegerField(min_value=5, max_value=1440, label="Access token valid for, minutes",
-                                          help_text="5 minutes to 24 hours. Takes effect with the next token.")  # fmt: skip
-    contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody",
-                                     help_text="The staff member who looks after this client.")  # fmt: skip
+    validity_minutes = forms.IntegerField(
+        min_value=5, max_value=1440, label="Access token valid for, minutes",
+        help_text="5 minutes to 24 hours. Takes effect with the next token.",
+    )  # fmt: skip
+    contact = forms.ModelChoiceField(
+        User.objects.none(), required=False, empty_label="Nobody", help_text="Who of the staff looks after this client."
+    )
     notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Seen by staff only.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,11 +61,15 @@ class TenantChoice(forms.Form):
 
 class CreateForm(forms.Form):
     operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
-    name = forms.CharField(max_length=NAME_MAX, strip=False,
-                           help_text="For people: tenant, purpose, environment. Cognito makes the client ID.")  # fmt: skip
+    name = forms.CharField(
+        max_length=NAME_MAX,
+        strip=False,
+        help_text="For people: tenant, purpose, environment. Cognito makes the client ID.",
+    )
     secret_lifetime = forms.ChoiceField(choices=LIFETIMES, initial="180", widget=forms.RadioSelect)
-    no_expiry_reason = forms.CharField(required=False, max_length=200, label="Why without an end",
-                                       help_text="Needed for “No end” only.")  # fmt: skip
+    no_expiry_reason = forms.CharField(
+        required=False, max_length=200, label="Why without an end", help_text="Needed for “No end” only."
+    )
     contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -39,4 +39,7 @@ def client_page(
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
     }  # fmt: skip
-    return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)
+    context = context or {}
+    # A page in between (review, conflict) belongs to the tab it leads back to.
+    frame["tab"] = context.get("again", frame["tab"])
+    return render(request, f"clients/client_{tab}.html", frame | context, status=status)

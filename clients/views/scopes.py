@@ -70,7 +70,7 @@ def _review(
         messages.info(request, "Nothing differs from what the client holds.")
         return redirect("client-scopes", app_client.public_id)
     context = {
-        "form": form, "wanted": wanted, "added": added, "removed": removed,
+        "tab": "client-scopes", "form": form, "wanted": wanted, "added": added, "removed": removed,
         "kept": sorted(set(held) & set(wanted)), "minutes": app_client.access_token_seconds // 60,
     }  # fmt: skip
     return client_page(request, app_client, "scopes_review", context)
