@@ -35,7 +35,9 @@ class Check:
 def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_view_clients)
     scopes = list(app_client.scopes.values_list("full_name", flat=True))
-    operation = app_client.operations.select_related("actor").first() if person(request).is_staff_member else None
+    operation = app_client.operations.first()
+    # Errors of AWS are the staff's business; members see how far it is.
+    is_told = operation is not None and operation.state != "done" and person(request).is_staff_member
     checks = checklist(app_client, scopes)
     context = {
         "checks": checks,
@@ -45,7 +47,7 @@ def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
             access_token_seconds=app_client.access_token_seconds,
         ),
         "why_not": claims.why_not_in_token(app_client),
-        "operation": operation if operation and operation.state != "done" else None,
+        "operation": operation if is_told else None,
         "remaining": remaining(operation) if app_client.status == Status.CREATING else [],
         "may_retry": permissions.can_retry_operation(person(request)),
     }  # fmt: skip
