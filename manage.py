@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Command line entrance: hands over to Django."""
+
 import os
 import sys
 

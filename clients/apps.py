@@ -1,4 +1,5 @@
 """Django's entry for the app."""
+
 from django.apps import AppConfig
 
 

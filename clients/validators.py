@@ -34,9 +34,7 @@ def check_client_name(name: str) -> list[str]:
         return ["Keep the name on one line, without control characters."]
     strange = sorted({c for c in name if not limits.client_name().pattern.fullmatch(c)})
     if strange:
-        return [
-            f"Cognito does not accept {' '.join(strange)} in names. Use a to z, digits, spaces and + = , . @ - _"
-        ]
+        return [f"Cognito does not accept {' '.join(strange)} in names. Use a to z, digits, spaces and + = , . @ - _"]
     return []
 
 
