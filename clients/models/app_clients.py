@@ -97,7 +97,11 @@ class AppClient(models.Model):
                 "tenant", "pool", Lower("name"), name="client_name_once_per_tenant", condition=~Q(status="deleted")
             )
         ]
-        indexes = [models.Index(fields=["expires_at"]), models.Index(fields=["status"])]
+        indexes = [
+            models.Index(fields=["expires_at"]),
+            models.Index(fields=["status"]),
+            models.Index("id", name="client_unpublished", condition=Q(document_version__gt=F("published_version"))),
+        ]
 
     def __str__(self) -> str:
         return self.name

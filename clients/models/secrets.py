@@ -45,6 +45,13 @@ class Secret(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["app_client"],
+                name="secret_undelivered",
+                condition=models.Q(delivered_at__isnull=True, state__in=[SecretState.CURRENT, SecretState.NEW]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"…{self.ending}"

@@ -55,6 +55,19 @@ def connect_pool(
     return pool
 
 
+def change_urls(pool: UserPool, *, actor: User, token_url: str, jwks_url: str, via: str = "web") -> None:
+    """Where tokens and keys of the pool are found, when not at AWS's own addresses. Saying the same again is no act."""
+    before = {"token_url": pool.token_url, "jwks_url": pool.jwks_url}
+    after = {"token_url": token_url, "jwks_url": jwks_url}
+    if before == after:
+        return
+    with transaction.atomic():
+        UserPool.objects.filter(pk=pool.pk).update(**after)
+        audit.append(
+            "pool:change_urls", Outcome.OK, actor=actor, via=via, pool=pool, detail={"before": before, "after": after}
+        )
+
+
 def _token_url(domain: str, region: str) -> str:
     """Prefix domains live under amazoncognito.com, custom ones stand alone; without a domain there is no endpoint."""
     if not domain:

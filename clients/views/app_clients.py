@@ -15,7 +15,7 @@ from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.app_clients import create_client
 from clients.views.fetching import need, person, signed_in
-from clients.views.listing import by_attention, capped_count, page_after
+from clients.views.listing import capped_count, page_by_attention
 from clients.views.outcome import refused
 
 
@@ -25,8 +25,8 @@ def client_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_view_clients)
     filters = ClientFilter(request.GET, user=user)
     found = filters.apply(AppClient.objects.visible_to(user).present())
-    rows = by_attention(found).select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
-    page, following = page_after(rows, request.GET.get("after", ""))
+    rows = found.select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
+    page, following = page_by_attention(rows, request.GET.get("after", ""))
     return render(
         request,
         "clients/client_list.html",

@@ -223,8 +223,9 @@ class Command(BaseCommand):
     def _follow_port(self, pool: UserPool) -> None:
         """The sandbox may listen on another port than last time: its addresses move with it."""
         self.facts |= self.account.addresses(pool.user_pool_id, self.facts["graphql_api_id"])
-        UserPool.objects.filter(pk=pool.pk).update(token_url=self.facts["token_url"], jwks_url=self.facts["jwks_url"])
         administrator = self._person(Role.ADMINISTRATOR)
+        urls = {name: self.facts[name] for name in ("token_url", "jwks_url")}
+        pools.change_urls(pool, actor=administrator, via=VIA, **urls)
         for identifier in self.company.SCOPES:
             if not pool.resource_servers.filter(identifier=identifier, api_url=self.facts["graphql_url"]).exists():
                 catalogue.adopt_resource_server(
