@@ -81,7 +81,10 @@ class AppClient(models.Model):
     published_at = models.DateTimeField(null=True)
     publish_after = models.DateTimeField(null=True)
     publish_error = models.CharField(max_length=300, blank=True)
-    observed = models.JSONField(null=True, blank=True, help_text="Describe's answer without the secret.")
+    observed = models.JSONField(null=True, blank=True, help_text="What of ours Cognito held when we last looked.")
+    drift = models.JSONField(
+        default=list, blank=True, help_text="Names of the facts that differ there; empty: in sync."
+    )
     observed_at = models.DateTimeField(null=True)
     last_token_at = models.DateTimeField(null=True)
     usage_checked_at = models.DateTimeField(null=True)

@@ -68,6 +68,8 @@ def status(app_client: AppClient) -> SafeString:
         marks.append(_mark("bad", "bad", "Expired"))
     elif app_client.is_expiring_soon:
         marks.append(_mark("warn", "warn", "Expiring soon"))
+    if app_client.drift:
+        marks.append(_mark("drift", "warn", "Out of sync"))
     if app_client.client_id and app_client.status != Status.CREATING and not app_client.is_published:
         marks.append(_mark("sync", "warn", "Attributes not published"))
     if is_undelivered(app_client):

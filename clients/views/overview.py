@@ -64,10 +64,28 @@ def remaining(operation: Operation | None) -> list[Check]:
 STEPS = {step for step, _, _ in REMAINING}
 
 
+DRIFT = {
+    "name": "the name",
+    "scopes": "the scopes",
+    "access_token_seconds": "the token validity",
+    "flow": "the client-credentials flow",
+}
+
+
+def drift_in_words(app_client: AppClient) -> str:
+    if app_client.drift == ["missing"]:
+        return "Cognito does not know this client any more. Somebody deleted it outside the portal."
+    if app_client.drift:
+        different = ", ".join(DRIFT.get(name, name) for name in app_client.drift)
+        return f"In Cognito {different} differ from what stands here. Somebody changed it outside the portal."
+    return "" if app_client.observed_at else "Not compared yet; the portal looks within minutes."
+
+
 def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
     """What a first token needs, in the order it has to come true."""
     undelivered, why_not = is_undelivered(app_client), claims.why_not_in_token(app_client)
     made = app_client.client_id is not None
+    is_in_sync = app_client.observed_at is not None and not app_client.drift
     held = f"{len(scopes)} of 50 scopes"
     delivered = [s.delivered_at for s in app_client.secrets.all() if s.delivered_at]
 
@@ -81,6 +99,8 @@ def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
         check(bool(scopes), "Scopes are allowed", held if scopes else "Without a scope every token request fails."),
         check(made and not undelivered and bool(delivered), "The secret is delivered",
               "It waits sealed until somebody is shown it." if undelivered else "", max(delivered, default=None)),
+        check(is_in_sync, "It matches Cognito", drift_in_words(app_client),
+              app_client.observed_at),
         check(not why_not, "The attributes reach the token", why_not),
         check(app_client.last_token_at is not None, "A first token was issued",
               "" if app_client.last_token_at else "Never used so far.", app_client.last_token_at),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from clients.models import AppClient, AuditEntry, Operation, Outcome, Secret, Status
 from clients.models.ids import new_ulid
-from clients.services import operations
+from clients.services import operations, pool_sync
 from clients.services.audit import first_broken_entry
 from tests.support import World
 
@@ -82,6 +82,14 @@ def drain(rounds: int = 8) -> None:
     raise AssertionError("The worker does not come to an end.")
 
 
+def reconcile() -> None:
+    """Everything the worker does of itself: what is due, then comparing every client with Cognito."""
+    drain()
+    AppClient.objects.update(observed_at=None)
+    while pool_sync.observe_due():
+        pass
+
+
 def broken_invariants(world: World) -> list[str]:
     """Sentences for every invariant of failure_model.md section 3 that does not hold."""
     found: list[str] = []
@@ -92,6 +100,8 @@ def broken_invariants(world: World) -> list[str]:
     found += _secrets_lost(world, ours, remote)
     found += _audit_gaps()
     for cid, app_client in ours.items():
+        if app_client.drift:
+            found.append(f"I8: {app_client} differs in Cognito: {app_client.drift}")
         item = world.document(cid)
         if item is None or int(item["version"]["N"]) != app_client.document_version or not app_client.is_published:
             found.append(f"I7: {app_client} is not published at version {app_client.document_version}")

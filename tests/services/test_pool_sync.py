@@ -1,0 +1,78 @@
+"""Comparing with Cognito: what differs is named, nothing is repaired behind anybody's back."""
+
+import pytest
+
+from clients.models import AppClient, AuditEntry
+from clients.services import pool_sync
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.COGNITO_WRITES_PER_SECOND = 0
+
+
+def observed(app_client):
+    AppClient.objects.update(observed_at=None)
+    pool_sync.observe_due()
+    app_client.refresh_from_db()
+    return app_client.drift
+
+
+def change_elsewhere(world, app_client, **fields):
+    """As in the AWS console: everything sent, the fields changed."""
+    held = world.describe(app_client.client_id)
+    keep = {k: v for k, v in held.items() if k not in ("ClientSecret", "CreationDate", "LastModifiedDate")}
+    world.cognito.update_user_pool_client(**keep | fields)
+
+
+def test_a_client_as_created_is_in_sync(world):
+    app_client = world.create()
+    assert observed(app_client) == [] and app_client.observed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"AllowedOAuthScopes": ["shipments/read"]}, ["scopes"]),
+        ({"ClientName": "something else"}, ["name"]),
+        ({"AccessTokenValidity": 10, "TokenValidityUnits": {"AccessToken": "minutes"}}, ["access_token_seconds"]),
+        ({"AllowedOAuthFlowsUserPoolClient": False}, ["flow"]),
+    ],
+)
+def test_a_change_outside_the_portal_is_named_once_and_not_undone(world, fields, named):
+    app_client = world.create()
+    change_elsewhere(world, app_client, **fields)
+    world.sandbox.clear()
+    assert observed(app_client) == named
+    assert observed(app_client) == named
+    assert world.sandbox.writes() == []
+    assert AuditEntry.objects.filter(action="client:observe").count() == 1
+
+
+def test_the_same_validity_in_another_unit_is_no_drift(world):
+    app_client = world.create()
+    change_elsewhere(world, app_client, AccessTokenValidity=1, TokenValidityUnits={"AccessToken": "hours"})
+    assert observed(app_client) == []
+
+
+def test_a_client_deleted_outside_is_missing(world):
+    app_client = world.create()
+    world.cognito.delete_user_pool_client(UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id)
+    assert observed(app_client) == ["missing"]
+
+
+def test_cognito_out_of_reach_leaves_what_was_known(world):
+    app_client = world.create()
+    observed(app_client)
+    world.sandbox.fault("DescribeUserPoolClient", "throttle")
+    assert observed(app_client) == [] and app_client.observed_at is None
+
+
+def test_a_missing_pool_is_one_finding_and_no_drift(world):
+    app_client = world.create()
+    domain = world.cognito.describe_user_pool(UserPoolId=world.pool.user_pool_id)["UserPool"]["Domain"]
+    world.cognito.delete_user_pool_domain(Domain=domain, UserPoolId=world.pool.user_pool_id)
+    world.cognito.delete_user_pool(UserPoolId=world.pool.user_pool_id)
+    assert observed(app_client) == []
+    world.pool.refresh_from_db()
+    assert world.pool.is_missing
