@@ -71,7 +71,7 @@ def let_time_pass() -> None:
     UserPool.objects.update(lease_until=0, next_write_at=0)
 
 
-def drain(rounds: int = 8) -> None:
+def drain(rounds: int = 20) -> None:
     from clients.services import claims
 
     for _ in range(rounds):
@@ -79,7 +79,8 @@ def drain(rounds: int = 8) -> None:
         AppClient.objects.update(publish_after=None)
         if not operations.resume_due() + claims.publish_due():
             return
-    raise AssertionError("The worker does not come to an end.")
+    left = list(Operation.objects.live().values_list("kind", "step", "attempts", "last_error_code", "technical"))
+    raise AssertionError(f"The worker does not come to an end: {left}, unpublished {AppClient.objects.unpublished()}")
 
 
 def reconcile() -> None:
