@@ -26,6 +26,7 @@ class UserPool(models.Model):
     jwks_url = models.URLField(max_length=500)
     tier = models.CharField(max_length=20, blank=True)
     trigger_mode = models.CharField(max_length=10, choices=TriggerMode.choices, default=TriggerMode.NONE)
+    trigger_version = models.CharField(max_length=10, blank=True, help_text="As Cognito has it; empty: no trigger.")
     tenant_claim = models.CharField(max_length=64, default="tenant_id")
     claims_table = models.CharField(max_length=255)
     usage_table = models.CharField(max_length=255)
@@ -38,6 +39,19 @@ class UserPool(models.Model):
 
     class Meta:
         ordering = ["environment"]
+
+    @property
+    def why_no_claims(self) -> str:
+        """Empty when its machine tokens carry claims; else the reason (cognito_facts section 5)."""
+        if self.is_missing:
+            return "Cognito does not know this pool any more."
+        if not self.trigger_version:
+            return "The pool has no pre token generation trigger, so tokens go out without attributes."
+        if self.trigger_version != "V3_0":
+            return f"The pool's trigger is version {self.trigger_version}; for machine tokens Cognito runs V3_0 only."
+        if self.tier == "LITE":
+            return "The pool is on the Lite plan; machine tokens get claims on Essentials or Plus only."
+        return ""
 
     def __str__(self) -> str:
         return self.environment

@@ -20,7 +20,6 @@ from clients.models import (
     Status,
     Tenant,
     TenantValue,
-    TriggerMode,
     User,
     UserPool,
 )
@@ -296,11 +295,8 @@ def publish_due(limit: int = 100) -> int:
 
 def why_not_in_token(app_client: AppClient) -> str:
     """Empty when the next token will carry the claims; else the reason, in a sentence."""
-    pool = app_client.pool
-    if pool.trigger_mode == TriggerMode.NONE:
-        return "The pool has no pre token generation trigger, so tokens go out without attributes. Run install_trigger."
-    if pool.tier == "LITE":
-        return "The pool is on the Lite plan; machine tokens get claims on Essentials or Plus only."
+    if app_client.pool.why_no_claims:
+        return app_client.pool.why_no_claims
     if not app_client.is_published:
         return "The attributes are saved but not published yet. The portal goes on by itself."
     return ""

@@ -1,14 +1,19 @@
 """User pools: connect one, and check that it is still there."""
 
+import logging
 import re
+from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from clients.aws.cognito import Gateway
-from clients.errors import InvalidInput, NotFound
+from clients.errors import InvalidInput, NotFound, PortalError
 from clients.models import Outcome, User, UserPool
 from clients.services import audit
+
+logger = logging.getLogger(__name__)
 
 
 def connect_pool(
@@ -46,6 +51,7 @@ def connect_pool(
             token_url=token_url or _token_url(domain, region),
             jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json",
             tier=described.get("UserPoolTier", ""),
+            trigger_version=trigger_version(described),
             claims_table=claims_table,
             usage_table=usage_table,
             trigger_mode=trigger_mode,
@@ -77,11 +83,33 @@ def _token_url(domain: str, region: str) -> str:
 
 
 def check_presence(pool: UserPool) -> bool:
-    """False, and marked so, when Cognito says the pool does not exist: then nothing about its clients is drift."""
+    """False, and marked so, when Cognito says the pool does not exist: then nothing about its clients is drift.
+
+    Notes plan and trigger as they are now: both decide whether machine tokens carry claims.
+    """
+    facts: dict[str, Any] = {"is_missing": False, "checked_at": timezone.now()}
     try:
-        Gateway(pool.region, pool.user_pool_id).describe_pool()
-        missing = False
+        described = Gateway(pool.region, pool.user_pool_id).describe_pool()
+        facts |= {"tier": described.get("UserPoolTier", ""), "trigger_version": trigger_version(described)}
     except NotFound:
-        missing = True
-    UserPool.objects.filter(pk=pool.pk).update(is_missing=missing, checked_at=timezone.now())
-    return not missing
+        facts["is_missing"] = True
+    UserPool.objects.filter(pk=pool.pk).update(**facts)
+    return not facts["is_missing"]
+
+
+def check_due() -> int:
+    """Looks at the pools not looked at for a minute. One that cannot be reached keeps what was known."""
+    due = UserPool.objects.exclude(checked_at__gt=timezone.now() - timedelta(minutes=1))
+    for pool in due:
+        try:
+            check_presence(pool)
+        except PortalError as error:
+            logger.warning("checking pool %s: %s", pool, error.technical)
+    return len(due)
+
+
+def trigger_version(described: dict[str, Any]) -> str:
+    """V1_0, V2_0, V3_0, or nothing (cognito_facts section 5: the old field without a version is V1_0)."""
+    triggers = described.get("LambdaConfig", {})
+    version = triggers.get("PreTokenGenerationConfig", {}).get("LambdaVersion", "")
+    return version or ("V1_0" if triggers.get("PreTokenGeneration") else "")

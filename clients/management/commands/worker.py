@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from clients.services import claims, operations, pool_sync, usage
+from clients.services import claims, operations, pool_sync, pools, usage
 
 logger = logging.getLogger(__name__)
 AFTER_A_FAILURE = 5.0  # seconds
@@ -44,6 +44,7 @@ class Command(BaseCommand):
             if self._work():
                 return 0
             usage.collect_due()
+            pools.check_due()
             pool_sync.observe_due()
         except Exception:
             logger.exception("this round of the worker failed; the next one follows")
