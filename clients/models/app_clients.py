@@ -80,12 +80,14 @@ class AppClient(models.Model):
     published_version = models.PositiveIntegerField(default=0)
     published_at = models.DateTimeField(null=True)
     publish_after = models.DateTimeField(null=True)
+    publish_attempts = models.PositiveSmallIntegerField(default=0, help_text="In a row without success.")
     publish_error = models.CharField(max_length=300, blank=True)
     observed = models.JSONField(null=True, blank=True, help_text="What of ours Cognito held when we last looked.")
     drift = models.JSONField(
         default=list, blank=True, help_text="Names of the facts that differ there; empty: in sync."
     )
     observed_at = models.DateTimeField(null=True)
+    observe_after = models.DateTimeField(null=True, help_text="Not before then; also moved on when Cognito is away.")
     last_token_at = models.DateTimeField(null=True)
     usage_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -49,6 +49,7 @@ class Operation(models.Model):
     state = models.CharField(max_length=10, choices=OperationState.choices, default=OperationState.RUNNING)
     step = models.CharField(max_length=40)
     step_in_flight = models.BooleanField(default=True)
+    was_unknown = models.BooleanField(default=False, help_text="Some call of it had an outcome nobody knew at first.")
     step_started_at = models.DateTimeField(default=timezone.now)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.INTERACTIVE)
     lease_token = models.CharField(max_length=26, blank=True)

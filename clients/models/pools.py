@@ -32,6 +32,8 @@ class UserPool(models.Model):
     usage_table = models.CharField(max_length=255)
     is_missing = models.BooleanField(default=False, help_text="Cognito answered that this pool does not exist.")
     checked_at = models.DateTimeField(null=True)
+    foreign_clients = models.JSONField(default=list, blank=True, help_text="App clients there that nobody knows here.")
+    compared_at = models.DateTimeField(null=True)
     # The write lease: one writer at a time, and not before the next free slot. Times are epoch seconds.
     lease_token = models.CharField(max_length=26, blank=True)
     lease_until = models.FloatField(default=0)

@@ -13,6 +13,7 @@ class Tenant(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     contact_email = models.EmailField(max_length=254, blank=True)
+    generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
     keep_days = models.PositiveSmallIntegerField(default=30, help_text="How long an undelivered secret stays sealed.")
     created_at = models.DateTimeField(auto_now_add=True)
 
