@@ -6,7 +6,7 @@ from django import forms
 
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.models.ids import new_ulid
-from clients.validators import NAME_MAX
+from clients.validators import LONGEST, NAME_MAX, SHORTEST
 
 LIFETIMES = [("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("none", "No end")]
 
@@ -29,12 +29,18 @@ class ScopesForm(ChangeForm):
         return sorted(set(self.data.getlist("scopes")))  # type: ignore[attr-defined]
 
 
+class ValidityField(forms.IntegerField):
+    """How long an access token is valid, as people say it: in minutes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            min_value=SHORTEST // 60, max_value=LONGEST // 60, label="Access token valid for (minutes)", **options
+        )
+
+
 class SettingsForm(ChangeForm):
     name = forms.CharField(max_length=NAME_MAX, strip=False)
-    validity_minutes = forms.IntegerField(
-        min_value=5, max_value=1440, label="Access token valid for, minutes",
-        help_text="5 minutes to 24 hours. Takes effect with the next token.",
-    )  # fmt: skip
+    validity_minutes = ValidityField(help_text="5 minutes to 24 hours. Takes effect with the next token.")
     contact = forms.ModelChoiceField(
         User.objects.none(), required=False, empty_label="Nobody", help_text="Who of the staff looks after this client."
     )
@@ -71,10 +77,18 @@ class CreateForm(forms.Form):
         required=False, max_length=200, label="Why without an end", help_text="Needed for “No end” only."
     )
     contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+    validity_minutes = ValidityField(initial=60, help_text="5 minutes to 24 hours. Can be changed later.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _rows(self, "contact", staff())
+
+    @property
+    def access_token_seconds(self) -> int:
+        """As typed; while nothing valid is typed, as the form began."""
+        self.is_valid()  # so that a bound form has its cleaned data
+        valid = getattr(self, "cleaned_data", {})
+        return 60 * valid.get("validity_minutes", self.fields["validity_minutes"].initial)
 
     @property
     def lifetime_days(self) -> int | None:

@@ -99,6 +99,7 @@ class Draft:
             self.pool, actor=self.user, operation_id=values["operation_id"], tenant=self.tenant, name=values["name"],
             scopes=self.scopes, attributes=overrides_typed(self.lines), lifetime_days=self.form.lifetime_days,
             no_expiry_reason=values["no_expiry_reason"], contact=values["contact"],
+            access_token_seconds=self.form.access_token_seconds,
         )  # fmt: skip
 
     def refuse(self, error: InvalidInput) -> None:
@@ -108,7 +109,10 @@ class Draft:
         mark_problems(self.lines, rest)
 
     def context(self) -> dict[str, Any]:
-        preview = claims.preview(self.pool, self.tenant, overrides_typed(self.lines), scopes=sorted(self.scopes))
+        preview = claims.preview(
+            self.pool, self.tenant, overrides_typed(self.lines), scopes=sorted(self.scopes),
+            access_token_seconds=self.form.access_token_seconds,
+        )  # fmt: skip
         if not any(line.problems for line in self.lines):
             mark_problems(self.lines, preview.problems)
         return {

@@ -1,5 +1,6 @@
 """The clients list and creating a client."""
 
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -141,6 +142,7 @@ def form(**changes):
     return {
         "operation_id": new_ulid(), "tenant": "northwind", "pool": "prod", "name": "northwind-api-prod",
         "scopes": ["orders/read"], "secret_lifetime": "180", "no_expiry_reason": "", "attribute:rate_limit": "60",
+        "validity_minutes": "60",
     } | changes  # fmt: skip
 
 
@@ -172,6 +174,8 @@ def test_create_twice_from_one_form_is_one_client(client, world, operator):
         ({"secret_lifetime": "none"}, "needs a reason"),
         ({"attribute:rate_limit": "lots"}, "Enter a whole number"),
         ({"name": ""}, "This field is required"),
+        ({"validity_minutes": "4"}, "greater than or equal to 5"),
+        ({"validity_minutes": "1441"}, "less than or equal to 1440"),
     ],
 )
 def test_create_refused_says_why_and_keeps_what_was_typed(client, world, operator, changes, sentence):
@@ -188,6 +192,28 @@ def test_create_preview_writes_nothing(client, world, operator):
     answer = client.post("/clients/new/", form(preview="1", **{"attribute:rate_limit": "77"}))
     body = answer.content.decode()
     assert answer.status_code == 200 and "was 60" in body and not AppClient.objects.exists()
+
+
+def test_create_sets_the_validity_chosen_on_the_page(client, world, operator):
+    assert 'name="validity_minutes"' in client.get("/clients/new/?tenant=northwind").content.decode()
+
+    client.post("/clients/new/", form(validity_minutes="15"))
+
+    app_client = AppClient.objects.get()
+    assert app_client.access_token_seconds == 900
+    assert world.describe(app_client.client_id)["AccessTokenValidity"] == 900
+
+
+def test_create_validity_refused_stands_beside_its_field(client, world, operator):
+    body = client.post("/clients/new/", form(validity_minutes="4")).content.decode()
+    assert re.search(r'name="validity_minutes" aria-describedby="[^"]*id_validity_minutes-error"', body)
+    assert re.search(r'id="id_validity_minutes-error"><p class="error">.*?greater than or equal to 5', body)
+
+
+@pytest.mark.parametrize(("typed", "minutes"), [("15", 15), ("1440", 1440), ("4", 60), ("soon", 60)])
+def test_create_preview_ends_when_the_token_would(client, world, operator, typed, minutes):
+    body = client.post("/clients/new/", form(preview="1", validity_minutes=typed)).content.decode()
+    assert f"issued + {minutes} min" in body
 
 
 def test_create_throttled_tells_what_remains(client, world, operator):
