@@ -27,6 +27,12 @@ class Conflict(PortalError):
     code = "conflict"
 
 
+class NotReady(PortalError):
+    """Something it is made of is missing or unusable. Nothing was spent in finding out."""
+
+    code = "not_ready"
+
+
 class NotAllowed(PortalError):
     """This person may not do this."""
 

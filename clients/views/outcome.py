@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
-from clients.errors import AwsError, PortalError
+from clients.errors import AwsError, NotReady, PortalError
 from clients.models import Operation, OperationState
 from clients.views.errors import conflict, error_page
 
@@ -24,4 +24,7 @@ def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> Http
         act = "Try again in a minute."
         return error_page(request, 503, "Cognito did not answer as it should", error.sentence, act,
                           technical=error.technical, back=back)  # fmt: skip
+    if isinstance(error, NotReady):
+        act = "Have that corrected first, then come back. Nothing was shown or changed."
+        return error_page(request, 409, "This is not ready yet", error.sentence, act, back=back)
     return conflict(request, error.sentence, back=back, technical=error.technical)

@@ -34,10 +34,16 @@ def secret_show(request: HttpRequest, public_id: str, secret_id: str) -> HttpRes
     app_client = get_app_client(request, public_id, permissions.can_show_secret)
     secret = get_secret(app_client, secret_id)
     try:
+        _answer(request, app_client, secret, "")  # whatever is wrong with it shows before the one reveal is spent
         value = reveal_secret(secret, actor=person(request))
     except PortalError as error:
         return refused(request, error, back=reverse("client-secrets", args=[public_id]))
-    response = render(request, "clients/secret_show.html", _panel(app_client, secret, value.reveal()))
+    return _answer(request, app_client, secret, value.reveal())
+
+
+@sensitive_variables()
+def _answer(request: HttpRequest, app_client: AppClient, secret: Secret, value: str) -> HttpResponse:
+    response = render(request, "clients/secret_show.html", _panel(app_client, secret, value))
     response["Cache-Control"] = "no-store"
     return response
 

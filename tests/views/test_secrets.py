@@ -3,7 +3,9 @@
 import re
 from urllib.parse import unquote
 
-from clients.models import AuditEntry
+import pytest
+
+from clients.models import AuditEntry, UserPool
 
 HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 
@@ -22,6 +24,45 @@ def test_show_reveals_once_with_downloads(client, world, app_client, address):
     assert app_client.secrets.get().ending == value[-4:]
     assert len(links) == 2 and all(value in link for link in links) and "-CONTAINS-SECRET.sh" in body
     assert "no-store" in answer["Cache-Control"] and "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("token_url", "words"), [("", "has no token URL yet"), ("https://a.example\n/token", "A .env value is one line")]
+)
+def test_show_is_refused_before_the_reveal_where_no_kit_can_be_made(
+    client, world, app_client, address, token_url, words
+):
+    client.force_login(world.people["operator"])
+    pools, known = UserPool.objects.filter(pk=world.pool.pk), world.pool.token_url
+    pools.update(token_url=token_url)
+
+    answer = client.post(address("secret-show"))
+
+    secret, body = app_client.secrets.get(), answer.content.decode()
+    assert answer.status_code == 409 and words in body and "cps_" not in body
+    assert secret.delivered_at is None and secret.sealed_value is not None
+    assert not AuditEntry.objects.filter(action="secret:show").exists()
+
+    pools.update(token_url=known)
+    assert shown(client.post(address("secret-show"))).endswith(secret.ending)
+
+
+def test_show_keeps_the_secret_when_the_page_itself_cannot_be_drawn(client, world, app_client, address, settings):
+    client.force_login(world.people["operator"])
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    }  # without its manifest no page with an icon can be drawn
+    with pytest.raises(ValueError, match="manifest"):
+        client.post(address("secret-show"))
+    assert app_client.secrets.get().sealed_value is not None
+
+
+@pytest.mark.parametrize("route", ["client-snippets", "snippet-curl"])
+def test_snippet_that_cannot_be_made_says_why(client, world, app_client, address, route):
+    client.force_login(world.people["operator"])
+    UserPool.objects.filter(pk=world.pool.pk).update(token_url="")
+    answer = client.get(address(route))
+    assert answer.status_code == 409 and "has no token URL yet" in answer.content.decode()
 
 
 def test_show_a_second_time_is_refused_without_the_value(client, world, app_client, address):
