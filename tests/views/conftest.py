@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from clients.models import Role, User
+from tests.support import PASSWORD
 
 
 @pytest.fixture
@@ -14,12 +15,15 @@ def app_client(world):
 @pytest.fixture
 def stranger(world):
     """A manager of a tenant that has no client."""
-    return User.objects.create_user("stranger@acme.example", role=Role.MANAGER, tenant=world.tenants["acme-robotics"])
+    acme = world.tenants["acme-robotics"]
+    return User.objects.create_user("stranger@acme.example", PASSWORD, role=Role.MANAGER, tenant=acme)
 
 
 @pytest.fixture
 def address(app_client):
     def make(route: str) -> str:
+        if route == "account_reset_password_from_key":
+            return reverse(route, args=["1", "used-before"])
         if route in ("secret-show", "secret-stored"):
             return reverse(route, args=[app_client.public_id, app_client.secrets.get().public_id])
         if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create"):

@@ -44,11 +44,6 @@ def test_refusal_stands_on_the_page_and_makes_nobody(browser, changes, words):
     assert GOOD not in answer.content.decode()
 
 
-def test_signing_up_is_closed(browser):
-    browser.post("/account/signup/", {"email": "x@portal.example", "password1": GOOD})
-    assert not User.objects.exists()
-
-
 def test_sign_in_says_the_same_for_unknown_and_known_people(browser):
     User.objects.create_user("known@portal.example", GOOD, role=Role.SUPPORT)
     answers = []

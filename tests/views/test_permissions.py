@@ -1,36 +1,89 @@
 """Every route, method and role against one table read by people; a route the table lacks is red."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
+from django.core import mail
+from django.urls import URLPattern, URLResolver, get_resolver, include, path
+from django.views.generic import TemplateView
 
-from clients.urls import urlpatterns
+from clients.models import User
+from tests.support import PASSWORD
 
-WITHOUT = ("stranger", "anonymous")
 TABLE = list(csv.DictReader((Path(__file__).parent / "routes.csv").read_text().splitlines()))
 ROLES = [column for column in TABLE[0] if column not in ("route", "method")]
 
 
+def routes(resolver: URLResolver) -> list[str]:
+    """The name of every route there is, however deep; one without a name stands as its pattern."""
+    found = []
+    for entry in resolver.url_patterns:
+        found += [entry.name or str(entry.pattern)] if isinstance(entry, URLPattern) else routes(entry)
+    return found
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_routes_answer_as_the_table_says(world, client, app_client, address, stranger, role):
-    if role != "anonymous":
-        client.force_login(stranger if role == "stranger" else world.people[role])
-    got = {
-        (row["route"], row["method"]): client.generic(row["method"], address(row["route"])).status_code for row in TABLE
-    }
+    got = {}
+    for row in TABLE:
+        if role != "anonymous":  # anew for each: one of the routes signs out
+            client.force_login(stranger if role == "stranger" else world.people[role])
+        got[row["route"], row["method"]] = client.generic(row["method"], address(row["route"])).status_code
     wanted = {(row["route"], row["method"]): int(row[role]) for row in TABLE}
     assert got == wanted
 
 
 def test_routes_of_the_table_are_all_routes():
-    assert {row["route"] for row in TABLE} == {pattern.name for pattern in urlpatterns}
+    found = routes(get_resolver())
+    assert {row["route"] for row in TABLE} == set(found) and len(found) == len(set(found))
+
+
+def test_routes_found_include_one_that_is_hidden_deep():
+    planted = path("planted/", TemplateView.as_view())
+    nested = path("a/", include([path("b/", include([planted]))]))
+    assert routes(nested) == ["planted/"]
 
 
 def test_anonymous_is_sent_to_sign_in(client, address):
     assert client.get(address("client-overview"))["Location"].startswith("/account/login/?next=")
 
 
-def test_sign_up_is_closed(client, db):
-    answer = client.post("/account/signup/", {"email": "new@example.org", "password1": "correct horse battery staple"})
-    assert b"come by invitation" in answer.content
+@pytest.mark.parametrize(
+    "closed",
+    ["signup", "email", "confirm-email", "confirm-email/abc", "reauthenticate", "password/set", "login/code",
+     "login/code/confirm"],
+)  # fmt: skip
+def test_what_allauth_would_also_bring_is_not_there(world, client, closed):
+    answers = [client.get(f"/account/{closed}/"), client.post(f"/account/{closed}/", {"email": "x@example.org"})]
+    client.force_login(world.people["support"])
+    answers += [client.get(f"/account/{closed}/"), client.post(f"/account/{closed}/", {"email": "x@example.org"})]
+    assert [answer.status_code for answer in answers] == [404] * 4
+
+
+def test_forgotten_password_is_replaced_by_the_mailed_link(world, client):
+    support = world.people["support"]
+    asked = client.post("/account/password/reset/", {"email": support.email}, follow=True)
+    assert asked.status_code == 200 and "Look into your mail" in asked.content.decode()
+    (link,) = re.findall(r"http://testserver(/\S+)", mail.outbox[0].body)
+
+    page = client.get(link, follow=True)
+    typed = {"password1": "another long passphrase", "password2": "another long passphrase"}
+    saved = client.post(page.redirect_chain[-1][0], typed, follow=True)
+
+    assert "Password saved" in saved.content.decode()
+    assert User.objects.get(pk=support.pk).check_password("another long passphrase")
+    assert "no longer works" in client.get(link, follow=True).content.decode()
+
+
+def test_forgotten_password_says_and_mails_nothing_about_unknown_people(world, client):
+    asked = client.post("/account/password/reset/", {"email": "nobody@portal.example"}, follow=True)
+    assert "Look into your mail" in asked.content.decode() and mail.outbox == []
+
+
+def test_closed_account_is_told_so_at_sign_in(world, client):
+    User.objects.filter(pk=world.people["support"].pk).update(is_active=False)
+    sent = {"login": world.people["support"].email, "password": PASSWORD}
+    answer = client.post("/account/login/", sent, follow=True)
+    assert "closed" in answer.content.decode()
