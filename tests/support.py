@@ -11,7 +11,7 @@ import boto3
 
 from clients.models import AppClient, Role, Tenant, User, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, catalogue, claims, pools, tenants
+from clients.services import app_clients, attributes, catalogue, pools, tenants
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  (test logins)
 REGION = "eu-west-1"
@@ -125,8 +125,10 @@ def make_world(sandbox: Sandbox) -> World:
     )
     for identifier in ("orders", "shipments"):
         catalogue.adopt_resource_server(pool, actor=admin, identifier=identifier)
-    claims.define_attribute(actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True)
-    claims.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
+    attributes.define_attribute(
+        actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True
+    )
+    attributes.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
     rows = {
         slug: tenants.create_tenant(actor=admin, slug=slug, name=name, values={"tier": tier})
         for slug, name, tier in (

@@ -1,8 +1,11 @@
 """The gateway to Cognito user pools. Reads and writes in our words; raises only `clients.errors`."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from django.conf import settings
 
 from clients.aws.errors import translated
 from clients.aws.sessions import aws_client
@@ -25,6 +28,32 @@ class RemoteSecret:
     created_at: Any
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A client before and after an update. `differs`: fields that are not as they were sent, as (sent, found)."""
+
+    before: Described
+    after: Described
+    differs: dict[str, tuple[Any, Any]]
+
+
+def pause_between_calls() -> None:
+    """Between calls of one operation to one pool Cognito wants a fifth of a second (cognito_facts section 7)."""
+    time.sleep(1 / settings.COGNITO_WRITES_PER_SECOND if settings.COGNITO_WRITES_PER_SECOND else 0)
+
+
+def _differences(sent: Described, found: Described) -> dict[str, tuple[Any, Any]]:
+    """Over all fields. Lists of Cognito's are sets; a field neither sent nor filled is none."""
+    left_out = NOT_ROUND_TRIPPABLE | {"UserPoolId", "ClientId"}
+    names = {key for key in sent.keys() | found.keys() if key not in left_out}
+    pairs = {key: (_comparable(sent.get(key)), _comparable(found.get(key))) for key in names}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _comparable(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list) else value or None
+
+
 class Gateway:
     """All calls to one user pool. One attempt each; the caller decides what an unknown outcome means."""
 
@@ -45,9 +74,12 @@ class Gateway:
         return {key: value for key, value in answer.items() if key != "ClientSecret"}
 
     def list_clients(self) -> Iterable[tuple[str, str]]:
-        """(client id, name) of every client of the pool, page by page (60 each, cognito_facts section 1)."""
+        """(client id, name) of every client of the pool: 60 a page (cognito_facts section 1), paced below 5 pages per
+        second (section 7), so at most 40 s for a pool of 10,000."""
         token: dict[str, str] = {}
         while True:
+            if token:
+                pause_between_calls()
             page = self._call("list_user_pool_clients", MaxResults=60, **token)
             yield from ((item["ClientId"], item["ClientName"]) for item in page["UserPoolClients"])
             if not page.get("NextToken"):
@@ -55,8 +87,11 @@ class Gateway:
             token = {"NextToken": page["NextToken"]}
 
     def find_clients_by_tag(self, tag: str) -> list[str]:
-        """Client ids whose name ends in our operation tag: what an attempt with a lost answer may have left."""
-        return [client_id for client_id, name in self.list_clients() if name.endswith(f" op-{tag}")]
+        """Client ids whose name ends in our operation tag, oldest first: what attempts with lost answers have left."""
+        found = [client_id for client_id, name in self.list_clients() if name.endswith(f" op-{tag}")]
+        if len(found) < 2:  # List tells no dates, Describe does
+            return found
+        return sorted(found, key=lambda client_id: self.describe_client(client_id)["CreationDate"])
 
     def list_secrets(self, client_id: str) -> list[RemoteSecret]:
         answer = self._call("list_user_pool_client_secrets", ClientId=client_id)["ClientSecrets"]
@@ -88,10 +123,10 @@ class Gateway:
         )
         return answer["UserPoolClient"]["ClientId"]
 
-    def change_client(self, client_id: str, changes: Callable[[Described], dict[str, Any]]) -> Described:
-        """Read, merge, write: Update resets every omitted field (cognito_facts section 1), so all are sent.
+    def change_client(self, client_id: str, changes: Callable[[Described], dict[str, Any]]) -> Changed:
+        """Read, merge, write, read: Update resets every omitted field (cognito_facts section 1), so all are sent.
 
-        `changes(observed)` returns the fields to replace. Returns what Cognito holds now. Repeating it is harmless.
+        `changes(observed)` returns the fields to replace. Repeating it is harmless.
         """
         observed = self.describe_client(client_id)
         wanted = {
@@ -99,8 +134,9 @@ class Gateway:
         }
         wanted.setdefault("ExplicitAuthFlows", MACHINE_AUTH_FLOWS)
         wanted |= changes(observed)
-        answer = self._call("update_user_pool_client", ClientId=client_id, **wanted)["UserPoolClient"]
-        return {key: value for key, value in answer.items() if key != "ClientSecret"}
+        self._call("update_user_pool_client", ClientId=client_id, **wanted)
+        after = self.describe_client(client_id)
+        return Changed(observed, after, _differences(wanted, after))
 
     def delete_client(self, client_id: str) -> None:
         self._call("delete_user_pool_client", ClientId=client_id)

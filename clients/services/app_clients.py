@@ -1,5 +1,8 @@
 """App clients: create, change scopes, change settings. Each act is an operation with its steps."""
 
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -7,9 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clients.aws.cognito import Described, Gateway
-from clients.errors import Conflict, InvalidInput, OutcomeUnknown
+from clients.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Throttled
 from clients.models import AppClient, Operation, Scope, Secret, SecretState, Status, Tenant, User, UserPool
-from clients.models.ids import new_ulid
 from clients.services import claims, secrets
 from clients.services.operations import Record, begin, drive, find_repeated, step
 from clients.validators import check_client_name, check_scope_names, check_validity
@@ -51,7 +53,7 @@ def create_client(
     params = {
         "pool": pool.public_id, "tenant": tenant.slug, "name": name, "scopes": sorted(set(scopes)),
         "attributes": attributes, "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days,
-        "no_expiry_reason": no_expiry_reason,
+        "no_expiry_reason": no_expiry_reason, "contact": contact.pk if contact else None, "notes": _mark(notes),
     }  # fmt: skip
     if repeated := _created_by(operation_id, params, actor):
         return repeated
@@ -158,9 +160,7 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     app_client = _client_of(operation)
     gateway = gateway_for(app_client.pool)
     left = gateway.find_clients_by_tag(app_client.op_tag) if unknown else []
-    for duplicate in left[1:]:
-        gateway.delete_client(duplicate)
-    client_id = left[0] if left else None
+    client_id = app_client.client_id or (left[0] if left else None)
     if client_id is None:
         secret = app_client.secrets.get(state=SecretState.PENDING)
         client_id = gateway.create_client(
@@ -174,9 +174,23 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     def record() -> dict[str, Any]:
         AppClient.objects.filter(pk=app_client.pk, client_id__isnull=True).update(client_id=client_id)
         app_client.client_id = client_id
-        return {"client_id": client_id, "adopted": found, "duplicates_removed": left[1:]}
+        return {"client_id": client_id, "adopted": found}
 
     return record
+
+
+@step(CREATE, "settle", writes_to_pool=True)
+def _remove_duplicates(operation: Operation, unknown: bool) -> Record:
+    """A request believed lost may still have been applied, also after a second one: look once more, keep the recorded
+    client and remove our others. Nothing to do when every answer came. A removal may be repeated."""
+    app_client = _client_of(operation)
+    gateway = gateway_for(app_client.pool)
+    found = gateway.find_clients_by_tag(app_client.op_tag) if operation.was_unknown else []
+    removed = [client_id for client_id in found if client_id != app_client.client_id]
+    for client_id in removed:
+        with suppress(NotFound):
+            gateway.delete_client(client_id)
+    return lambda: {"duplicates_removed": removed}
 
 
 @step(CREATE, "list-secrets")
@@ -255,10 +269,12 @@ def change_settings(
         "name": name,
         "access_token_seconds": access_token_seconds,
         "contact": contact.pk if contact else None,
+        "notes": _mark(notes),
     }
     if repeated := find_repeated(operation_id, CHANGE, params, actor):
         return repeated
     _must_be_changeable(app_client)
+    told = {"contact_before": app_client.contact_id, "notes_changed": notes != app_client.notes}
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
     same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant, name__iexact=name)
     if same.exclude(pk=app_client.pk).exists():
@@ -270,8 +286,13 @@ def change_settings(
         AppClient.objects.filter(pk=app_client.pk).update(
             name=name, access_token_seconds=access_token_seconds, contact=contact, notes=notes
         )
-        operation = _begin_change(app_client, params, actor, operation_id, via)
+        operation = _begin_change(app_client, params, actor, operation_id, via, told)
     return drive(operation)
+
+
+def _mark(text: str) -> str:
+    """Tells one text from another without keeping it: notes may hold what a trail must not keep for ever."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _must_be_changeable(app_client: AppClient) -> None:
@@ -279,17 +300,14 @@ def _must_be_changeable(app_client: AppClient) -> None:
         raise Conflict(f"A client that is {app_client.get_status_display().lower()} cannot be changed.")
 
 
-def _begin_change(app_client: AppClient, params: dict[str, Any], actor: User, operation_id: str, via: str) -> Operation:
+def _begin_change(
+    app_client: AppClient, params: dict[str, Any], actor: User, operation_id: str, via: str,
+    told: dict[str, Any] | None = None,
+) -> Operation:  # fmt: skip
     return begin(
-        operation_id or new_ulid(),
-        CHANGE,
-        target=f"client:{app_client.public_id}",
-        params=params,
-        actor=actor,
-        via=via,
-        pool=app_client.pool,
-        app_client=app_client,
-    )
+        operation_id, CHANGE, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor, via=via,
+        pool=app_client.pool, app_client=app_client,
+    )  # fmt: skip
 
 
 @step(CHANGE, "update", writes_to_pool=True)
@@ -297,29 +315,36 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Sends our fields over what Cognito holds; repeating it writes the same again, so there is nothing to look for."""
     app_client = _client_of(operation)
     app_client.refresh_from_db()  # the service changed the row, perhaps in another process
-    owned = {
-        "ClientName": app_client.cognito_name,
-        "AllowedOAuthScopes": sorted(app_client.scopes.values_list("full_name", flat=True)),
-        "AccessTokenValidity": app_client.access_token_seconds,
-    }
-    seen: Described = {}
-
-    def changes(observed: Described) -> dict[str, Any]:
-        seen.update(observed)
-        wanted: dict[str, Any] = (
-            dict(owned) if "scopes" not in operation.params else {"AllowedOAuthScopes": owned["AllowedOAuthScopes"]}
+    wanted = _changes_for_cognito(app_client, operation.params)
+    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), wanted)
+    if {"ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits"} & changed.differs.keys():
+        raise Throttled(
+            "Somebody changed this client in Cognito at the same moment. The portal writes its own part again.",
+            technical=f"found after the update: {changed.differs}",
         )
-        if "scopes" not in operation.params:
-            wanted.pop("AllowedOAuthScopes")
-            wanted["TokenValidityUnits"] = observed.get("TokenValidityUnits", {}) | {"AccessToken": "seconds"}
-        return wanted
-
-    after = gateway_for(app_client.pool).change_client(str(app_client.client_id), changes)
 
     def record() -> dict[str, Any]:
-        return {"before": _facts(seen), "after": _facts(after)}
+        facts = {"before": _facts(changed.before), "after": _facts(changed.after)}
+        return facts | ({"differs_afterwards": changed.differs} if changed.differs else {}) | _told(operation)
 
     return record
+
+
+def _changes_for_cognito(app_client: AppClient, params: dict[str, Any]) -> Callable[[Described], Described]:
+    """A change of scopes owns the scopes, one of settings name and validity: what stands beside is not its business."""
+    if "scopes" in params:
+        scopes = sorted(app_client.scopes.values_list("full_name", flat=True))
+        return lambda observed: {"AllowedOAuthScopes": scopes}
+    owned = {"ClientName": app_client.cognito_name, "AccessTokenValidity": app_client.access_token_seconds}
+    units = {"AccessToken": "seconds"}
+    return lambda observed: owned | {"TokenValidityUnits": observed.get("TokenValidityUnits", {}) | units}
+
+
+def _told(operation: Operation) -> dict[str, Any]:
+    """What changed here alone, for the trail: the contact, and that the notes did (never their text)."""
+    return {
+        key: operation.params[key] for key in ("contact_before", "contact", "notes_changed") if key in operation.params
+    }
 
 
 def _facts(described: Described) -> dict[str, Any]:

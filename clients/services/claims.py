@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from clients.aws import claims_table
-from clients.errors import Conflict, InvalidInput, PortalError
+from clients.errors import Conflict, PortalError
 from clients.models import (
     AppClient,
     AttributeDefinition,
@@ -20,11 +20,10 @@ from clients.models import (
     Status,
     Tenant,
     TenantValue,
-    User,
     UserPool,
 )
 from clients.services import audit
-from clients.validators import DOCUMENT_MAX_BYTES, check_claim_name, clean_value
+from clients.validators import DOCUMENT_MAX_BYTES, clean_value
 
 logger = logging.getLogger(__name__)
 
@@ -58,51 +57,7 @@ class Preview:
         return not self.problems
 
 
-def define_attribute(
-    *,
-    actor: User,
-    claim_name: str,
-    type: str,
-    choices: list[str] | None = None,
-    is_required: bool = False,
-    default: Any = None,
-    is_overridable: bool = False,
-    description: str = "",
-    via: str = "web",
-) -> AttributeDefinition:
-    """A new attribute definition. Refused: reserved or malformed claim names, a default of the wrong type."""
-    problems = {"claim_name": check_claim_name(claim_name)}
-    if UserPool.objects.filter(tenant_claim=claim_name).exists():
-        problems["claim_name"].append("This claim carries the tenant itself; the portal fills it.")
-    if default is not None:
-        try:
-            default = clean_value(type, default, choices or [])
-        except ValueError as error:
-            problems["default"] = [str(error)]
-    _refuse(problems)
-    with transaction.atomic():
-        definition = AttributeDefinition.objects.create(
-            claim_name=claim_name,
-            type=type,
-            choices=choices or [],
-            is_required=is_required,
-            default=default,
-            is_overridable=is_overridable,
-            description=description,
-        )
-        audit.append(
-            "attribute:define", Outcome.OK, actor=actor, via=via, detail={"claim_name": claim_name, "type": type}
-        )
-    return definition
-
-
-def _refuse(problems: dict[str, list[str]]) -> None:
-    found = {name: sentences for name, sentences in problems.items() if sentences}
-    if found:
-        raise InvalidInput(found)
-
-
-def _definitions() -> list[AttributeDefinition]:
+def present_definitions() -> list[AttributeDefinition]:
     return list(AttributeDefinition.objects.filter(retired_at__isnull=True))
 
 
@@ -164,7 +119,7 @@ def preview(
     access_token_seconds: int = 3600,
 ) -> Preview:
     """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
-    definitions = _definitions()
+    definitions = present_definitions()
     values, problems = _clean_overrides(overrides, definitions)
     ours, missing = _effective(pool, tenant, values, definitions)
     client_id = app_client.client_id if app_client and app_client.client_id else "made by Cognito"
@@ -198,37 +153,6 @@ def write_overrides(app_client: AppClient, values: dict[str, Any]) -> None:
     )
 
 
-def set_overrides(
-    app_client: AppClient, *, actor: User, generation: int, values: dict[str, Any], via: str = "web"
-) -> None:
-    """The client's own values become exactly these; tokens follow once published, which is tried at once.
-
-    Refused: unknown or fixed attributes, wrong types, too large a document (InvalidInput by claim name); a form older
-    than the client (Conflict). A failure to publish leaves the model right and the worker publishing.
-    """
-    checked = preview(app_client.pool, app_client.tenant, values)
-    _refuse(checked.problems)
-    typed = checked.overrides
-    with transaction.atomic():
-        raise_generation(app_client, generation)
-        before = overrides_of(app_client)
-        write_overrides(app_client, typed)
-        AppClient.objects.filter(pk=app_client.pk).update(
-            document_version=F("document_version") + 1, publish_after=None
-        )
-        audit.append(
-            "attributes:set",
-            Outcome.OK,
-            actor=actor,
-            via=via,
-            app_client=app_client,
-            detail={"before": before, "after": typed},
-        )
-    app_client.refresh_from_db()
-    if app_client.client_id:
-        publish(app_client)
-
-
 def raise_generation(app_client: AppClient, generation: int) -> None:
     """Compare-and-set on what the form saw. Raises Conflict when somebody else saved in between."""
     if not AppClient.objects.filter(pk=app_client.pk, generation=generation).update(generation=F("generation") + 1):
@@ -245,7 +169,7 @@ def document_for(app_client: AppClient) -> claims_table.Document:
     state = {Status.PAUSED: "paused", Status.DELETED: "deleted"}.get(Status(app_client.status), "active")
     claims: list[Claim] = []
     if state == "active":
-        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client), _definitions())
+        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client), present_definitions())
     return claims_table.Document(app_client.client_id, app_client.document_version, state, _document_text(claims))
 
 
@@ -261,36 +185,48 @@ def put_current_document(app_client: AppClient) -> int:
 def record_published(app_client: AppClient, version: int) -> None:
     """Raises `published_version` to what the table holds, never lowers it. Inside the caller's transaction."""
     behind = AppClient.objects.filter(pk=app_client.pk, published_version__lt=version)
-    behind.update(published_version=version, published_at=timezone.now(), publish_error="", publish_after=None)
+    behind.update(
+        published_version=version, published_at=timezone.now(), publish_error="", publish_after=None, publish_attempts=0
+    )
 
 
 def publish(app_client: AppClient) -> bool:
-    """Brings the table to the model's version. True when it is there; a failure is noted and the worker goes on."""
+    """Brings the table to the model's version. True when it is there; a failure is noted and tried again later, each
+    time after a longer pause, so that one document that cannot be written never stands before the others."""
     try:
         version = put_current_document(app_client)
-    except PortalError as error:
-        later = timezone.now() + timedelta(seconds=10)
-        AppClient.objects.filter(pk=app_client.pk).update(publish_error=error.sentence[:300], publish_after=later)
-        logger.warning("publishing client %s: %s", app_client.public_id, error.technical)
+        with transaction.atomic():
+            record_published(app_client, version)
+            detail = {"version": version}
+            audit.append(
+                "attributes:publish", Outcome.OK, actor=None, via="portal", app_client=app_client, detail=detail
+            )
+    except Exception as error:
+        _note_failure(app_client, error)
         return False
-    with transaction.atomic():
-        record_published(app_client, version)
-        audit.append(
-            "attributes:publish",
-            Outcome.OK,
-            actor=None,
-            via="portal",
-            app_client=app_client,
-            detail={"version": version},
-        )
     return True
 
 
+def _note_failure(app_client: AppClient, error: Exception) -> None:
+    if isinstance(error, PortalError):
+        sentence = error.sentence
+        logger.warning("publishing client %s: %s", app_client.public_id, error.technical)
+    else:
+        sentence = "The portal made a mistake while publishing. It is logged and will be tried again."
+        logger.exception("publishing client %s", app_client.public_id)
+    pause = timedelta(seconds=min(10 * 2**app_client.publish_attempts, 900))
+    AppClient.objects.filter(pk=app_client.pk).update(
+        publish_error=sentence[:300], publish_after=timezone.now() + pause, publish_attempts=F("publish_attempts") + 1
+    )
+
+
 def publish_due(limit: int = 100) -> int:
-    """Publishes where model and table differ. Creating clients are left to their operation's own step."""
+    """Publishes where model and table differ, longest waiting first; how many. Creating clients are left to their
+    operation's own step."""
     now = timezone.now()
     due = AppClient.objects.unpublished().exclude(status=Status.CREATING).exclude(publish_after__gt=now)
-    return sum(publish(app_client) for app_client in due.select_related("pool", "tenant")[:limit])
+    due = due.select_related("pool", "tenant").order_by(F("publish_after").asc(nulls_first=True), "pk")
+    return sum(publish(app_client) for app_client in due[:limit])
 
 
 def why_not_in_token(app_client: AppClient) -> str:

@@ -18,7 +18,7 @@ from clients.models import LIVE, Operation, OperationState, Outcome, User
 from clients.models.ids import new_ulid
 from clients.services import audit
 from clients.services.crash import crash
-from clients.services.pool_lease import LONGEST_WAIT, pool_lease
+from clients.services.pool_lease import LONGEST_LOOK, LONGEST_WAIT, pool_lease
 
 logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 25
@@ -69,11 +69,20 @@ def find_repeated(operation_id: str, kind: str, params: dict[str, Any], actor: U
 
 
 def begin(
-    operation_id: str, kind: str, *, target: str, params: dict[str, Any], actor: User, via: str, **fields: Any
+    operation_id: str,
+    kind: str,
+    *,
+    target: str,
+    params: dict[str, Any],
+    actor: User,
+    via: str,
+    told: dict[str, Any] | None = None,
+    **fields: Any,
 ) -> Operation:
     """Writes the intent: the row, leased to the caller, and the audit entry "started". Inside the caller's transaction.
 
-    Raises Conflict when the target has a live operation already.
+    `params` is what the person asked for and tells a repeated form from another one; `told` is kept beside it for the
+    trail. Raises Conflict when the target has a live operation already.
     """
     try:
         with transaction.atomic():
@@ -81,7 +90,7 @@ def begin(
                 id=operation_id,
                 kind=kind,
                 target=target,
-                params=params,
+                params=params | (told or {}),
                 params_hash=hash_params(params),
                 actor=actor,
                 via=via,
@@ -93,14 +102,14 @@ def begin(
             )
     except IntegrityError:
         raise Conflict("Another change to this is still under way. Wait until it is done, then try again.") from None
-    _audit(operation, Outcome.STARTED, {"params": params})
+    _audit(operation, Outcome.STARTED, {"params": operation.params})
     return operation
 
 
-def _lease_end():
-    """Longer than a step can take: waiting for the pool, two calls up to their timeout, and a margin."""
+def _lease_end(*, looking: bool = False):
+    """Longer than a step can take: waiting for the pool, two calls up to their timeout, a margin, and a long look."""
     seconds = LONGEST_WAIT + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
-    return timezone.now() + timedelta(seconds=seconds)
+    return timezone.now() + timedelta(seconds=seconds + (LONGEST_LOOK if looking else 0))
 
 
 def _audit(operation: Operation, outcome: Outcome, detail: dict[str, Any]) -> None:
@@ -132,38 +141,65 @@ def drive(operation: Operation, *, unknown: bool = False) -> Operation:
 
 def _attempt(operation: Operation, unknown: bool) -> bool:
     """One step: the remote call without a transaction, then its outcome. True when the operation advanced."""
-    current = next(s for s in KINDS[operation.kind] if s.name == operation.step)
-    point = f"{operation.kind}:{current.name}"
+    point = f"{operation.kind}:{operation.step}"
     crash("calling:" + point)
     try:
-        if current.writes_to_pool:
-            with pool_lease(operation.pool):
-                record = current.act(operation, unknown)
-        else:
-            record = current.act(operation, unknown)
+        current = _step_of(operation)
+        record = _call(operation, current, unknown)
     except PortalError as error:
         _record_failure(operation, error, unknown)
         return False
-    except Exception as error:  # a defect of ours: the operation must not be lost with it
-        logger.exception("operation %s failed at step %s", operation.id, operation.step)
-        defect = OutcomeUnknown(
-            "The portal made a mistake here. It is logged and will be tried again.", technical=repr(error)
-        )
-        _record_failure(operation, defect, unknown)
+    except Exception as error:
+        _record_failure(operation, _defect(operation, error), unknown)
         return False
     crash("answered:" + point)
-    _record_success(operation, current, record, unknown)
+    try:
+        _record_success(operation, current, record, unknown)
+    except LeaseLost:
+        raise
+    except Exception as error:  # of any kind: AWS has done it and we could not write it down, so look again later
+        _record_failure(operation, _defect(operation, error), unknown)
+        return False
     crash("recorded:" + point)
     return True
 
 
-def _hold(operation: Operation, **changes: Any) -> None:
+def _defect(operation: Operation, error: Exception) -> OutcomeUnknown:
+    """A mistake of ours as an outcome we do not know: the operation must not be lost with it."""
+    logger.exception("operation %s failed at step %s", operation.id, operation.step)
+    sentence = "The portal made a mistake here. It is logged and will be tried again."
+    return OutcomeUnknown(sentence, technical=repr(error))
+
+
+def _step_of(operation: Operation) -> Step:
+    """Raises Throttled for a step this process does not know: during a deploy an older worker may meet newer rows."""
+    for known in KINDS.get(operation.kind, []):
+        if known.name == operation.step:
+            return known
+    raise Throttled(
+        "This process does not know this step: it runs an older or a newer version. Another worker goes on.",
+        technical=f"{operation.kind}:{operation.step}",
+    )
+
+
+def _call(operation: Operation, current: Step, unknown: bool) -> Record:
+    if not current.writes_to_pool:
+        return current.act(operation, unknown)
+    with pool_lease(operation.pool, looking=unknown or operation.was_unknown):
+        return current.act(operation, unknown)
+
+
+def _hold(operation: Operation, changes: dict[str, Any]) -> None:
     """Compare-and-set: writes only while the lease is ours and the step unchanged. Raises LeaseLost."""
     mine = Operation.objects.filter(
         pk=operation.pk, lease_token=operation.lease_token, step=operation.step, state__in=LIVE
     )
     if mine.update(**changes) != 1:
         raise LeaseLost
+
+
+def _remember(operation: Operation, changes: dict[str, Any]) -> None:
+    """The row in memory follows once the transaction is through: one that broke must not leave traces here."""
     for name, value in changes.items():
         setattr(operation, name, value)
 
@@ -172,35 +208,20 @@ def _record_success(operation: Operation, current: Step, record: Record, unknown
     steps = KINDS[operation.kind]
     following = steps[steps.index(current) + 1 :]
     now = timezone.now()
+    changes: dict[str, Any] = {"last_error": "", "last_error_code": "", "technical": ""}
+    if following:
+        changes |= {"step": following[0].name, "step_in_flight": True, "step_started_at": now, "attempts": 1}
+        changes |= {"lease_until": _lease_end(looking=operation.was_unknown)}
+    else:
+        changes |= {"state": OperationState.DONE, "step_in_flight": False, "finished_at": now, "lease_until": now}
     with transaction.atomic():
-        if following:
-            _hold(
-                operation,
-                step=following[0].name,
-                step_in_flight=True,
-                step_started_at=now,
-                lease_until=_lease_end(),
-                attempts=1,
-                last_error="",
-                last_error_code="",
-                technical="",
-            )
-        else:
-            _hold(
-                operation,
-                state=OperationState.DONE,
-                step_in_flight=False,
-                finished_at=now,
-                lease_until=now,
-                last_error="",
-                last_error_code="",
-                technical="",
-            )
+        _hold(operation, changes)
         detail = record() | {"step": current.name}
         if unknown:
             _audit(operation, Outcome.RESOLVED, detail)
         if not following:
             _audit(operation, Outcome.OK, detail)
+    _remember(operation, changes)
 
 
 def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> None:
@@ -215,23 +236,25 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
     if is_unknown:
         # The lost request may still be on its way: conclude nothing before its timeout and a margin have passed.
         pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)
+    changes: dict[str, Any] = {
+        "state": state,
+        "step_in_flight": unknown or is_unknown,
+        "was_unknown": operation.was_unknown or is_unknown,
+        "lease_until": now,
+        "next_try_at": now + timedelta(seconds=pause),
+        "last_error": error.sentence[:500],
+        "last_error_code": error.code,
+        "technical": error.technical,
+        "finished_at": None if state in LIVE else now,
+    }
     with transaction.atomic():
-        _hold(
-            operation,
-            state=state,
-            step_in_flight=unknown or is_unknown,
-            lease_until=now,
-            last_error=error.sentence[:500],
-            next_try_at=now + timedelta(seconds=pause),
-            last_error_code=error.code,
-            technical=error.technical,
-            finished_at=None if state in LIVE else now,
-        )
+        _hold(operation, changes)
         detail = {"step": operation.step, "error": error.code, "technical": error.technical}
         if is_unknown and not unknown:
             _audit(operation, Outcome.UNKNOWN, detail)
         if state not in LIVE:
             _audit(operation, Outcome.FAILED, detail | {"given_up": state == OperationState.GIVEN_UP})
+    _remember(operation, changes)
 
 
 def claim(operation: Operation) -> bool | None:
@@ -242,31 +265,38 @@ def claim(operation: Operation) -> bool | None:
     taken = free.update(
         state=OperationState.RUNNING,
         lease_token=token,
-        lease_until=_lease_end(),
+        lease_until=_lease_end(looking=operation.step_in_flight),
         attempts=operation.attempts + 1,
         step_in_flight=True,
         step_started_at=now,
+        was_unknown=operation.was_unknown or operation.step_in_flight,
     )
     if not taken:
         return None
     unknown = operation.step_in_flight
     operation.refresh_from_db(
-        fields=["state", "lease_token", "lease_until", "attempts", "step_in_flight", "step_started_at"]
+        fields=["state", "lease_token", "lease_until", "attempts", "step_in_flight", "step_started_at", "was_unknown"]
     )
     return unknown
 
 
 def resume_due(limit: int = 50) -> int:
     """Drives what is due, most urgent first. Returns how many operations were taken up."""
-    taken = 0
-    for operation in Operation.objects.due().select_related("actor", "app_client__pool", "app_client__tenant", "pool")[
-        :limit
-    ]:
+    due = Operation.objects.due().select_related("actor", "app_client__pool", "app_client__tenant", "pool")
+    return sum(_resume(operation) for operation in due[:limit])
+
+
+def _resume(operation: Operation) -> bool:
+    """One operation's trouble is its own: whatever escapes is logged, its lease runs out, the next one has its turn."""
+    try:
         unknown = claim(operation)
-        if unknown is not None:
-            taken += 1
-            drive(operation, unknown=unknown)
-    return taken
+        if unknown is None:
+            return False
+        drive(operation, unknown=unknown)
+    except Exception:
+        logger.exception("operation %s: driving it failed", operation.id)
+        return False
+    return True
 
 
 def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> Operation:

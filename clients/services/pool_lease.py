@@ -11,14 +11,18 @@ from clients.models import UserPool
 from clients.models.ids import new_ulid
 
 LONGEST_WAIT = 10.0  # seconds; then the operation waits in its row instead of in a process
+LONGEST_LOOK = 45.0  # seconds to list the 10,000 clients a pool can have, when an outcome is unknown
 
 
 @contextmanager
-def pool_lease(pool: UserPool) -> Iterator[None]:
-    """Holds the pool for one write. Cognito refuses parallel writes (cognito_facts section 1) and counts 5 per second
-    per operation (section 7). Raises Throttled when no slot comes within 10 s."""
+def pool_lease(pool: UserPool, *, looking: bool) -> Iterator[None]:
+    """Holds the pool for one write; `looking`: for one that lists the pool first.
+
+    Cognito refuses parallel writes (cognito_facts section 1) and counts 5 per second per operation (section 7).
+    Raises Throttled when no slot comes within 10 s.
+    """
     token = new_ulid()
-    _wait_for(pool, token)
+    _wait_for(pool, token, LONGEST_LOOK if looking else 0)
     try:
         yield
     finally:
@@ -29,9 +33,9 @@ def pool_lease(pool: UserPool) -> Iterator[None]:
         )
 
 
-def _wait_for(pool: UserPool, token: str) -> None:
+def _wait_for(pool: UserPool, token: str, look: float) -> None:
     deadline, pause = time.time() + LONGEST_WAIT, 0.02
-    hold = 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    hold = look + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     while True:
         now = time.time()
         free = UserPool.objects.filter(pk=pool.pk, lease_until__lte=now, next_write_at__lte=now)

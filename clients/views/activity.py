@@ -13,7 +13,7 @@ from clients.views.listing import cut
 WORDS = {
     "client:create": "Create client",
     "client:change": "Change client",
-    "attributes:set": "Set attributes",
+    "client:attributes": "Change attributes",
     "attributes:publish": "Publish attributes",
     "secret:show": "Show credentials",
     "secret:stored": "Confirm that the secret is stored",

@@ -8,8 +8,9 @@ from clients import permissions
 from clients.errors import Conflict, InvalidInput
 from clients.forms.app_clients import ChangeForm
 from clients.forms.attributes import AttributeLine, attribute_lines, mark_problems, overrides_typed
-from clients.models import AppClient
+from clients.models import AppClient, OperationState
 from clients.services import claims
+from clients.services.attributes import change_attributes
 from clients.views.client_page import client_page
 from clients.views.errors import bad_request
 from clients.views.fetching import get_app_client, need, person, signed_in
@@ -49,9 +50,9 @@ def _editor(
 
 
 def _save(request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: list[AttributeLine]) -> HttpResponse:
-    wanted, generation = overrides_typed(lines), form.cleaned_data["generation"]
+    wanted = overrides_typed(lines)
     try:
-        claims.set_overrides(app_client, actor=person(request), generation=generation, values=wanted)
+        operation = change_attributes(app_client, actor=person(request), values=wanted, **form.cleaned_data)
     except InvalidInput:
         return _editor(request, app_client, form, lines, status=422)
     except Conflict as error:
@@ -59,8 +60,10 @@ def _save(request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: 
         context = {"error": error, "wanted": [f"{k} = {v}" for k, v in wanted.items()], "now": now}
         return client_page(request, app_client, "conflict", context | {"again": "client-attributes"}, status=409)
     app_client.refresh_from_db()
-    if why := claims.why_not_in_token(app_client):
+    if operation.state == OperationState.DONE and (why := claims.why_not_in_token(app_client)):
         messages.warning(request, f"The attributes are saved. {why}")
-    else:
+    elif operation.state == OperationState.DONE:
         messages.success(request, "The attributes are saved and published. They take effect with the next token.")
+    else:
+        messages.warning(request, f"The attributes are saved here and not published yet. {operation.last_error}")
     return redirect("client-attributes", app_client.public_id)

@@ -8,7 +8,7 @@ from django.db import connection
 from playwright.sync_api import sync_playwright
 
 from clients.models import Role, User
-from clients.services import catalogue, claims, pools, tenants
+from clients.services import attributes, catalogue, pools, tenants
 from portal.sandbox import company
 from tests.support import PASSWORD, drop_audit_triggers
 
@@ -47,8 +47,10 @@ def fill(sandbox):
             api_url=facts["graphql_url"],
             example_call=call,
         )
-    claims.define_attribute(actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True)
-    claims.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
+    attributes.define_attribute(
+        actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True
+    )
+    attributes.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
     for slug, name in (("northwind", "Northwind"), ("acme-robotics", "Acme Robotics")):
         tenants.create_tenant(actor=admin, slug=slug, name=name, values={"tier": "gold"})
     return sandbox

@@ -11,7 +11,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
     from clients.models import AppClient, Tenant, User, UserPool
-    from clients.services import app_clients
+    from clients.services import app_clients, attributes
 
     wanted = json.loads(sys.argv[1])
     actor, pool = User.objects.get(pk=wanted["actor"]), UserPool.objects.get(pk=wanted["pool"])
@@ -33,6 +33,15 @@ def main() -> None:
             operation_id=wanted["operation_id"],
             generation=app_client.generation,
             scopes=["orders/write", "shipments/read"],
+        )
+    elif wanted["kind"] == "client:attributes":
+        app_client = AppClient.objects.get()
+        attributes.change_attributes(
+            app_client,
+            actor=actor,
+            operation_id=wanted["operation_id"],
+            generation=app_client.generation,
+            values={"rate_limit": "240"},
         )
     else:
         raise SystemExit(f"No act for {wanted['kind']}: add one, the engine has a kind this file does not know.")

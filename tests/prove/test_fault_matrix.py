@@ -43,9 +43,7 @@ def test_fault(lasting_world, case, capsys):
     world = lasting_world
     if case.kind != "client:create":
         world.create()
-    if not case.fault.startswith("die"):
-        world.sandbox.fault(harness.REMOTE_CALL[case.kind, case.step], case.fault)
-    code = harness.act_in_a_process(world, case, database_url())
+    code = harness.run_case(world, case, database_url())
     assert code == (137 if case.fault.startswith("die") else 0)
 
     harness.reconcile()

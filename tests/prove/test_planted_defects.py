@@ -9,7 +9,7 @@ from clients import sealing
 from clients.aws import claims_table, cognito, sessions
 from clients.models import AuditEntry, Outcome, Secret
 from clients.models.ids import new_ulid
-from clients.services import app_clients, audit, claims, operations, secrets
+from clients.services import app_clients, attributes, audit, claims, operations, secrets
 from tests.prove import harness
 
 
@@ -108,7 +108,9 @@ def test_i7_recording_before_publishing_is_seen(world, monkeypatch):
 def test_i7_an_unconditional_put_lets_a_late_worker_overwrite(world, monkeypatch):
     app_client = world.create()
     late = claims.document_for(app_client)
-    claims.set_overrides(app_client, actor=world.people["operator"], generation=1, values={"rate_limit": "7"})
+    attributes.change_attributes(
+        app_client, operation_id=new_ulid(), actor=world.people["operator"], generation=1, values={"rate_limit": "7"}
+    )
     claims_table.put_document(world.pool.region, world.pool.claims_table, late)
     assert harness.broken_invariants(world) == [], "the conditional put refuses the late one"
 

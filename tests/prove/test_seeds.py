@@ -8,7 +8,7 @@ import pytest
 from clients.errors import PortalError
 from clients.models import AppClient
 from clients.models.ids import new_ulid
-from clients.services import app_clients, claims
+from clients.services import app_clients, attributes
 from tests.prove import harness
 
 PLANS = 40
@@ -53,7 +53,9 @@ def one_act(world, chance, number):
                 contact=None, notes="", **form,
             )  # fmt: skip
         else:
-            claims.set_overrides(app_client, values={"rate_limit": str(chance.randint(1, 999))}, **form)
+            attributes.change_attributes(
+                app_client, operation_id=new_ulid(), values={"rate_limit": str(chance.randint(1, 999))}, **form
+            )
 
 
 @pytest.mark.parametrize("seed", seeds())

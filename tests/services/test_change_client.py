@@ -1,11 +1,13 @@
 """Changing scopes, settings and attributes: nothing else is touched, nothing is lost, nobody overwrites unseen."""
 
 import pytest
+from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AuditEntry, OperationState, Outcome
 from clients.models.ids import new_ulid
-from clients.services import app_clients, claims
+from clients.services import app_clients, attributes, claims
+from clients.services.operations import resume_due
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +84,9 @@ def test_change_scopes_from_an_old_page_is_refused(world):
 
 def test_change_attributes_is_published(world):
     app_client = world.create()
-    claims.set_overrides(app_client, actor=world.people["operator"], generation=1, values={"rate_limit": "7"})
+    attributes.change_attributes(
+        app_client, operation_id=new_ulid(), actor=world.people["operator"], generation=1, values={"rate_limit": "7"}
+    )
     assert '"rate_limit":7' in world.document(app_client.client_id)["claims"]["S"]
     app_client.refresh_from_db()
     assert app_client.published_version == app_client.document_version == 2
@@ -91,11 +95,13 @@ def test_change_attributes_is_published(world):
 def test_change_attributes_unpublished_is_made_good_by_the_worker(world):
     app_client = world.create()
     world.sandbox.fault("PutItem", "throttle")
-    claims.set_overrides(app_client, actor=world.people["operator"], generation=1, values={"rate_limit": "7"})
+    waiting = attributes.change_attributes(
+        app_client, operation_id=new_ulid(), actor=world.people["operator"], generation=1, values={"rate_limit": "7"}
+    )
     app_client.refresh_from_db()
-    assert not app_client.is_published and "slow down" in app_client.publish_error
-    type(app_client).objects.update(publish_after=None)
-    assert claims.publish_due() == 1
+    assert not app_client.is_published and "slow down" in waiting.last_error
+    type(waiting).objects.update(next_try_at=timezone.now())
+    assert resume_due() == 1
     assert '"rate_limit":7' in world.document(app_client.client_id)["claims"]["S"]
 
 
@@ -112,14 +118,49 @@ def test_publishing_late_does_not_overwrite_what_is_newer(world):
 def test_attributes_too_large_are_refused(world):
     admin = world.people["administrator"]
     for number in range(20):
-        claims.define_attribute(actor=admin, claim_name=f"note{number}", type="string", is_overridable=True)
+        attributes.define_attribute(actor=admin, claim_name=f"note{number}", type="string", is_overridable=True)
     app_client = world.create()
     values = {f"note{number}": "x" * 250 for number in range(20)}
     with pytest.raises(InvalidInput, match="at most 4096 fit"):
-        claims.set_overrides(app_client, actor=admin, generation=1, values=values)
+        attributes.change_attributes(app_client, operation_id=new_ulid(), actor=admin, generation=1, values=values)
 
 
 @pytest.mark.parametrize("name", ["sub", "iss", "scope", "cognito:groups", "custom:x", "tenant_id", "1st", "a b", "ü"])
 def test_reserved_and_malformed_claim_names_are_refused(world, name):
     with pytest.raises(InvalidInput):
-        claims.define_attribute(actor=world.people["administrator"], claim_name=name, type="string")
+        attributes.define_attribute(actor=world.people["administrator"], claim_name=name, type="string")
+
+
+def test_somebody_changing_the_client_at_the_same_moment_is_seen_and_our_part_written_again(world, monkeypatch):
+    """Between our update and our look another one takes our name away: the engine writes it again."""
+    from clients.aws.cognito import Gateway
+
+    app_client, honest, calls = world.create(), Gateway._call, []
+
+    def disturbed(self, method, **params):
+        answer = honest(self, method, **params)
+        if method == "update_user_pool_client" and not calls:
+            calls.append(method)
+            honest(self, method, **params | {"ClientName": "taken away"})
+        return answer
+
+    monkeypatch.setattr(Gateway, "_call", disturbed)
+    waiting = app_clients.change_settings(
+        app_client, actor=world.people["operator"], **settings_of(app_client, name="renamed")
+    )
+    assert waiting.state == OperationState.WAITING and "at the same moment" in waiting.last_error
+    type(waiting).objects.update(next_try_at=timezone.now())
+    assert resume_due() == 1
+    waiting.refresh_from_db()
+    assert waiting.state == OperationState.DONE
+    assert world.describe(app_client.client_id)["ClientName"] == f"renamed op-{app_client.op_tag}"
+
+
+def test_a_change_of_contact_and_notes_is_in_the_trail_without_the_notes(world):
+    app_client, operator = world.create(), world.people["operator"]
+    done = app_clients.change_settings(
+        app_client, actor=operator, **settings_of(app_client, contact=operator, notes="call Mrs Svensson first")
+    )
+    detail = AuditEntry.objects.get(operation_id=done.pk, outcome=Outcome.OK).detail
+    assert (detail["contact_before"], detail["contact"], detail["notes_changed"]) == (None, operator.pk, True)
+    assert "Svensson" not in str(list(AuditEntry.objects.values_list("detail", flat=True)))

@@ -123,3 +123,72 @@ def test_waiting_operation_is_not_taken_before_its_time(world):
     world.create()
     Operation.objects.update(next_try_at=timezone.now() + timedelta(seconds=30))
     assert operations.resume_due() == 0
+
+
+def test_a_request_believed_lost_that_arrives_later_leaves_one_client(world):
+    """The first create is applied although nobody saw it in time, the second one too: the recorded client stays."""
+    from clients.aws.cognito import Gateway
+
+    world.sandbox.fault("CreateUserPoolClient", "lose_answer")
+    app_client = world.create()
+    honest, looks = Gateway.find_clients_by_tag, []
+
+    def late(self, tag):
+        looks.append(honest(self, tag))
+        return [] if len(looks) == 1 else looks[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gateway, "find_clients_by_tag", late)
+        Operation.objects.update(next_try_at=timezone.now())
+        operations.resume_due()
+    app_client.refresh_from_db()
+    assert app_client.status == "active" and len(looks) == 2
+    assert [c["ClientId"] for c in world.remote_clients()] == [app_client.client_id]
+    detail = AuditEntry.objects.get(action="client:create", outcome=Outcome.OK).detail
+    assert detail["step"] == "publish"
+
+
+def test_what_cannot_be_written_down_is_looked_for_later(world, monkeypatch):
+    """Cognito has created it, our own writing breaks: not lost, not created twice, not handed out for ever."""
+    honest, calls = app_clients.AppClient.objects.filter, []
+
+    def breaking(*args, **named):
+        if "client_id__isnull" in named and not calls:
+            calls.append(named)
+            raise ZeroDivisionError("a defect while recording")
+        return honest(*args, **named)
+
+    monkeypatch.setattr(app_clients.AppClient.objects, "filter", breaking)
+    app_client = world.create()
+    waiting = Operation.objects.get()
+    assert (waiting.state, waiting.step, waiting.last_error_code) == (OperationState.WAITING, "create", "unknown")
+    Operation.objects.update(next_try_at=timezone.now())
+    assert operations.resume_due() == 1
+    app_client.refresh_from_db()
+    assert app_client.status == "active" and len(world.remote_clients()) == 1
+
+
+def test_one_operation_that_cannot_be_driven_leaves_the_others_their_turn(world, monkeypatch):
+    world.sandbox.fault("CreateUserPoolClient", "throttle", times=2)
+    first, second = world.create(name="first"), world.create(name="second")
+    Operation.objects.update(next_try_at=timezone.now())
+    honest = operations.claim
+
+    def failing(operation):
+        if operation.app_client_id == first.pk:
+            raise ZeroDivisionError("a defect")
+        return honest(operation)
+
+    monkeypatch.setattr(operations, "claim", failing)
+    assert operations.resume_due() == 1
+    second.refresh_from_db()
+    assert second.status == "active"
+
+
+def test_a_step_of_another_version_waits_for_a_worker_that_knows_it(world):
+    world.sandbox.fault("CreateUserPoolClient", "throttle")
+    world.create()
+    Operation.objects.update(next_try_at=timezone.now(), step="a-step-of-tomorrow")
+    assert operations.resume_due() == 1
+    waiting = Operation.objects.get()
+    assert waiting.state == OperationState.WAITING and "Another worker" in waiting.last_error

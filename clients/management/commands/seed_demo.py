@@ -15,7 +15,7 @@ from django.utils import timezone
 from clients.errors import PortalError
 from clients.models import AppClient, AttributeDefinition, Role, Secret, Tenant, TriggerMode, User, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, catalogue, claims, people, pools, secrets, tenants
+from clients.services import app_clients, attributes, catalogue, people, pools, secrets, tenants
 
 VIA = "demo"
 ENVIRONMENT = "demo"
@@ -112,7 +112,7 @@ class Command(BaseCommand):
         self._follow_port(pool)
         for attribute in ATTRIBUTES:
             if not AttributeDefinition.objects.filter(claim_name=attribute["claim_name"]).exists():
-                claims.define_attribute(actor=administrator, via=VIA, **attribute)
+                attributes.define_attribute(actor=administrator, via=VIA, **attribute)
         for slug, (name, values) in TENANTS.items():
             self._have_tenant(operator, slug, name, values)
         self._have_members()
