@@ -1,20 +1,23 @@
 """The portal's rows compared with Cognito, again and again. It reports; what it does not own it never touches."""
 
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from clients.aws.cognito import Described, Gateway
+from clients.aws.cognito import Described, Gateway, pause_between_calls
 from clients.errors import NotFound, PortalError
-from clients.models import AppClient, Operation, Outcome, Status
+from clients.models import AppClient, Operation, Outcome, Status, UserPool
 from clients.services import audit
 from clients.services.pools import check_presence
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(minutes=5)
+OUR_TAG = re.compile(r" op-([0-9A-HJKMNP-TV-Z]{26})\Z", re.ASCII)
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
@@ -42,18 +45,17 @@ def wanted_facts(app_client: AppClient) -> dict[str, Any]:
 def observe(app_client: AppClient) -> list[str]:
     """Looks the client up and notes which of our facts differ there: names of facts, `missing`, or nothing.
 
-    A change of the finding is one audit entry. Cognito out of reach leaves what was known. Writes nothing remote.
+    A change of the finding is one audit entry. Cognito out of reach leaves what was known, and moves the next look on.
+    Writes nothing remote.
     """
-    gateway = Gateway(app_client.pool.region, app_client.pool.user_pool_id)
-    generation = app_client.generation
+    generation, later = app_client.generation, timezone.now() + EVERY
     try:
-        facts: dict[str, Any] = owned_facts(gateway.describe_client(str(app_client.client_id)))
-    except NotFound:
-        if not check_presence(app_client.pool):  # the whole pool is gone: one finding, not one per client
-            return list(app_client.drift)
-        facts = {}
+        facts = _look_up(app_client)
     except PortalError as error:
         logger.warning("observing client %s: %s", app_client.public_id, error.technical)
+        facts = None
+    if facts is None:
+        AppClient.objects.filter(pk=app_client.pk).update(observe_after=later)
         return list(app_client.drift)
     wanted = wanted_facts(app_client)
     drift = [name for name in wanted if facts[name] != wanted[name]] if facts else ["missing"]
@@ -61,7 +63,7 @@ def observe(app_client: AppClient) -> list[str]:
         # Only while nothing was changed here meanwhile: else this would be news from before the change.
         same = AppClient.objects.filter(pk=app_client.pk, generation=generation)
         same = same.exclude(operations__in=Operation.objects.live())
-        if not same.update(observed=facts, observed_at=timezone.now(), drift=drift):
+        if not same.update(observed=facts, observed_at=timezone.now(), observe_after=later, drift=drift):
             return list(app_client.drift)
         if drift != app_client.drift:
             detail = {"differs": drift, "in_cognito": facts, "here": wanted}
@@ -69,12 +71,60 @@ def observe(app_client: AppClient) -> list[str]:
     return drift
 
 
-def observe_due(limit: int = 10) -> int:
-    """Observes the clients not looked at for five minutes, longest ago first. A pool that is missing is not drift."""
+def _look_up(app_client: AppClient) -> dict[str, Any] | None:
+    """What Cognito holds of ours; empty when the client is missing; None when its whole pool is: one finding there,
+    not one per client."""
+    gateway = Gateway(app_client.pool.region, app_client.pool.user_pool_id)
+    try:
+        return owned_facts(gateway.describe_client(str(app_client.client_id)))
+    except NotFound:
+        return {} if check_presence(app_client.pool) else None
+
+
+def observe_due(limit: int = 5) -> int:
+    """Observes the clients not looked at for five minutes, longest ago first; how many. A pool that is missing is not
+    drift. Paced below Cognito's five Describes per second and pool (cognito_facts section 7)."""
     due = AppClient.objects.filter(client_id__isnull=False, pool__is_missing=False)
-    due = due.exclude(status__in=[Status.CREATING, Status.DELETED]).exclude(observed_at__gt=timezone.now() - EVERY)
+    due = due.exclude(status__in=[Status.CREATING, Status.DELETED]).exclude(observe_after__gt=timezone.now())
     due = due.exclude(operations__in=Operation.objects.live()).select_related("pool", "tenant")
-    found = list(due.order_by("observed_at")[:limit])
+    found = list(due.order_by(F("observe_after").asc(nulls_first=True), "pk")[:limit])
     for app_client in found:
         observe(app_client)
+        pause_between_calls()
     return len(found)
+
+
+# --- Clients nobody here knows -------------------------------------------------------------------
+
+
+def compare_pool(pool: UserPool) -> list[dict[str, Any]]:
+    """Lists the pool's app clients and notes those without a row here: `client_id`, `name`, and `ours`, whether the
+    name carries a tag of the portal's. They are reported, never touched. A change of the finding is an audit entry."""
+    # In this order: what is created after the list is not in it, and what is finished after the second look is known.
+    remote = dict(Gateway(pool.region, pool.user_pool_id).list_clients())
+    creating = set(Operation.objects.live().filter(pool=pool).values_list("pk", flat=True))
+    known = set(AppClient.objects.filter(pool=pool).values_list("client_id", flat=True))
+    foreign = []
+    for client_id in sorted(remote.keys() - known):
+        tag = OUR_TAG.search(remote[client_id])
+        if tag is None or tag[1] not in creating:
+            foreign.append({"client_id": client_id, "name": remote[client_id], "ours": tag is not None})
+    with transaction.atomic():
+        UserPool.objects.filter(pk=pool.pk).update(foreign_clients=foreign, compared_at=timezone.now())
+        if foreign != pool.foreign_clients:
+            audit.append(
+                "pool:compare", Outcome.OK, actor=None, via="portal", pool=pool, detail={"foreign_clients": foreign}
+            )
+    return foreign
+
+
+def compare_due() -> int:
+    """Compares the pools not compared for five minutes; how many. One that cannot be reached has its turn later."""
+    due = UserPool.objects.filter(is_missing=False).exclude(compared_at__gt=timezone.now() - EVERY)
+    for pool in due:
+        try:
+            compare_pool(pool)
+        except PortalError as error:
+            UserPool.objects.filter(pk=pool.pk).update(compared_at=timezone.now())
+            logger.warning("comparing pool %s: %s", pool, error.technical)
+    return len(due)

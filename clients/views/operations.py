@@ -7,13 +7,13 @@ from django.shortcuts import redirect, render
 
 from clients import permissions
 from clients.errors import PortalError
-from clients.models import LIVE, Operation, OperationState
+from clients.models import LIVE, Operation, OperationState, UserPool
 from clients.services.operations import retry_operation
 from clients.views.fetching import get_operation, need, person, signed_in
 from clients.views.listing import cut
 from clients.views.outcome import say_outcome
 
-KINDS = {"client:create": "Create client", "client:change": "Change client"}
+KINDS = {"client:create": "Create client", "client:change": "Change client", "client:attributes": "Change attributes"}
 VIEWS = {
     "": ("Open", Q(state__in=[*LIVE, OperationState.REFUSED, OperationState.GIVEN_UP])),
     "all": ("All", Q()),
@@ -32,6 +32,7 @@ def operation_list(request: HttpRequest) -> HttpResponse:
         "nav": "operations", "page": [(row, KINDS.get(row.kind, row.kind)) for row in page], "following": following,
         "views": [(key, label) for key, (label, _) in VIEWS.items()], "view": view if view in VIEWS else "",
         "may_retry": permissions.can_retry_operation(user),
+        "pools": UserPool.objects.exclude(foreign_clients=[]) if not view else [],
     }  # fmt: skip
     return render(request, "clients/operation_list.html", context)
 

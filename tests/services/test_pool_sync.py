@@ -12,7 +12,7 @@ def quick(settings):
 
 
 def observed(app_client):
-    AppClient.objects.update(observed_at=None)
+    AppClient.objects.update(observe_after=None)
     pool_sync.observe_due()
     app_client.refresh_from_db()
     return app_client.drift
@@ -64,8 +64,9 @@ def test_a_client_deleted_outside_is_missing(world):
 def test_cognito_out_of_reach_leaves_what_was_known(world):
     app_client = world.create()
     observed(app_client)
+    before = app_client.observed_at
     world.sandbox.fault("DescribeUserPoolClient", "throttle")
-    assert observed(app_client) == [] and app_client.observed_at is None
+    assert observed(app_client) == [] and app_client.observed_at == before
 
 
 def test_a_missing_pool_is_one_finding_and_no_drift(world):
@@ -76,3 +77,34 @@ def test_a_missing_pool_is_one_finding_and_no_drift(world):
     assert observed(app_client) == []
     world.pool.refresh_from_db()
     assert world.pool.is_missing
+
+
+def test_clients_nobody_knows_are_named_once_and_never_touched(world):
+    world.create()
+    pool, made = world.pool, []
+    for name in ("made in the console", f"lost op-{'0' * 26}"):
+        created = world.cognito.create_user_pool_client(UserPoolId=pool.user_pool_id, ClientName=name)
+        made.append((created["UserPoolClient"]["ClientId"], name))
+    world.sandbox.clear()
+    found = pool_sync.compare_pool(pool)
+    assert sorted((f["client_id"], f["name"]) for f in found) == sorted(made)
+    assert {f["name"]: f["ours"] for f in found} == {made[0][1]: False, made[1][1]: True}
+    pool.refresh_from_db()
+    assert pool_sync.compare_pool(pool) == found and world.sandbox.writes() == []
+    assert AuditEntry.objects.filter(action="pool:compare").count() == 1
+
+
+def test_a_client_being_created_is_not_foreign(world):
+    world.sandbox.fault("CreateUserPoolClient", "lose_answer")
+    world.create()
+    assert len(world.remote_clients()) == 1 and pool_sync.compare_pool(world.pool) == []
+
+
+def test_a_failing_client_does_not_starve_the_others(world):
+    first, second = world.create(name="first"), world.create(name="second")
+    AppClient.objects.update(observe_after=None)
+    world.sandbox.fault("DescribeUserPoolClient", "error_500")
+    assert pool_sync.observe_due(limit=1) == 1
+    assert pool_sync.observe_due(limit=1) == 1 and pool_sync.observe_due(limit=1) == 0
+    seen = dict(AppClient.objects.values_list("pk", "observed_at"))
+    assert seen[first.pk] is None and seen[second.pk] is not None

@@ -43,6 +43,20 @@ def test_worker_goes_on_after_a_bad_round(monkeypatch):
     def broken():
         raise OSError("the database is away")
 
-    monkeypatch.setattr(worker.operations, "resume_due", broken)
+    monkeypatch.setattr(worker, "JOBS", (broken,))
+    monkeypatch.setattr(worker, "QUIET_JOBS", ())
     monkeypatch.setattr(worker, "close_old_connections", lambda: None)
     assert worker.Command()._look(1.0) == worker.AFTER_A_FAILURE
+
+
+def test_one_job_that_fails_does_not_keep_the_others_from_their_turn(monkeypatch):
+    done = []
+
+    def broken():
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+    monkeypatch.setattr(worker, "JOBS", (broken, lambda: done.append("publish") or 0))
+    monkeypatch.setattr(worker, "QUIET_JOBS", (broken, lambda: done.append("usage") or 0))
+    assert worker.Command()._look(1.0) == worker.AFTER_A_FAILURE
+    assert done == ["publish", "usage"]

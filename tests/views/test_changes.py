@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from clients.models import Operation, OperationState
 from clients.models.ids import new_ulid
+from clients.services import pool_sync
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +115,10 @@ def test_theme_goes_back_to_our_pages_only(client, target):
     answer = client.post("/theme/", {"theme": "dark", "next": target})
     assert answer["Location"] == "/" and answer.cookies["theme"].value == "dark"
     assert b'data-theme="dark"' in client.get("/clients/").content
+
+
+def test_operations_page_names_clients_nobody_knows(world, client):
+    world.cognito.create_user_pool_client(UserPoolId=world.pool.user_pool_id, ClientName="made in the console")
+    pool_sync.compare_pool(world.pool)
+    page = client.get("/operations/").content.decode()
+    assert "1 app client in the pool prod is unknown to the portal" in page and "made in the console" in page

@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -12,6 +13,9 @@ from clients.services import claims, operations, pool_sync, pools, usage
 
 logger = logging.getLogger(__name__)
 AFTER_A_FAILURE = 5.0  # seconds
+# Each counts what it took up. The quiet ones only look, and have their turn when nothing else is due.
+JOBS = (operations.resume_due, claims.publish_due)
+QUIET_JOBS = (usage.collect_due, pools.check_due, pool_sync.compare_due, pool_sync.observe_due)
 
 
 class Command(BaseCommand):
@@ -26,7 +30,7 @@ class Command(BaseCommand):
         if settings.SECURE:  # the web server refuses a weak production; so does its worker
             self.check(include_deployment_checks=True)
         if options["once"]:
-            while self._work():
+            while sum(job() for job in JOBS):
                 pass
             return
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -34,22 +38,24 @@ class Command(BaseCommand):
         while not self.stopping:
             time.sleep(self._look(options["pause"]))
 
-    def _work(self) -> int:
-        return operations.resume_due() + claims.publish_due()
-
     def _look(self, pause: float) -> float:
-        """One round; how long to rest after it. A database that is away for a while must not end the worker."""
+        """One round; how long to rest after it. A job that fails, or a database that is away for a while, ends neither
+        the worker nor the turn of the other jobs."""
         close_old_connections()
-        try:
-            if self._work():
-                return 0
-            usage.collect_due()
-            pools.check_due()
-            pool_sync.observe_due()
-        except Exception:
-            logger.exception("this round of the worker failed; the next one follows")
-            return AFTER_A_FAILURE
-        return pause
+        counts = [_try(job) for job in JOBS]
+        if not any(counts):
+            counts += [_try(job) for job in QUIET_JOBS]
+            return AFTER_A_FAILURE if None in counts else pause
+        return AFTER_A_FAILURE if None in counts else 0
 
     def _stop(self, *_) -> None:
         self.stopping = True
+
+
+def _try(job: Callable[[], int]) -> int | None:
+    """How much it took up; None when it failed."""
+    try:
+        return job()
+    except Exception:
+        logger.exception("a job of the worker failed; it has its next turn soon")
+        return None
