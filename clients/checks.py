@@ -66,6 +66,8 @@ def _switches() -> Iterator[CheckMessage]:
         yield Error("PORTAL_DEMO is on: cookies would travel over http. Unset it.", id="clients.E003")
     if settings.CRASH_AT:
         yield Error("PORTAL_CRASH_AT is set: the process would kill itself at that point. Unset it.", id="clients.E010")
+    if settings.TRUSTED_PROXIES < 0:
+        yield Error("PORTAL_TRUSTED_PROXIES is below 0: give the number of your proxies, or 0.", id="clients.E011")
     if not settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS is empty: name the host people use, such as portal.example.com.", id="clients.E004")
     elif "*" in settings.ALLOWED_HOSTS:

@@ -133,7 +133,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SECURE)
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-if env.bool("PORTAL_BEHIND_PROXY", default=False):
+# How many proxies of ours a request passes. They end TLS, and each appends its caller to X-Forwarded-For.
+TRUSTED_PROXIES = env.int("PORTAL_TRUSTED_PROXIES", default=0)
+if TRUSTED_PROXIES > 0:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # `no-referrer` would make browsers send `Origin: null`, and Django's CSRF check refuses every form then.
 SECURE_REFERRER_POLICY = "same-origin"

@@ -46,6 +46,7 @@ def test_deploy_check_of_a_complete_production(production):
         ("DEBUG", True, "DEBUG"),
         ("DEMO", True, "PORTAL_DEMO"),
         ("CRASH_AT", "client:create/create/before", "PORTAL_CRASH_AT"),
+        ("TRUSTED_PROXIES", -1, "PORTAL_TRUSTED_PROXIES"),
         ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS"),
         ("ALLOWED_HOSTS", ["*"], "ALLOWED_HOSTS"),
         ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),
