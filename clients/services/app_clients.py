@@ -55,15 +55,13 @@ def create_client(
         "attributes": attributes, "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days,
         "no_expiry_reason": no_expiry_reason, "contact": contact.pk if contact else None, "notes": _mark(notes),
     }  # fmt: skip
-    if repeated := _created_by(operation_id, params, actor):
-        return repeated
     app_client = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
     try:
         scope_rows, overrides = _check_creation(pool, tenant, params)
         with transaction.atomic():
             operation = _write_creation(app_client, scope_rows, overrides, params, via)
     except (IntegrityError, InvalidInput) as error:
-        if repeated := _created_by(operation_id, params, actor):  # the other click was first, and took the name
+        if repeated := _created_by(operation_id, params, actor):  # an earlier click took the id, and with it the name
             return repeated
         if isinstance(error, InvalidInput):
             raise
@@ -179,14 +177,13 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     return record
 
 
-@step(CREATE, "settle", writes_to_pool=True)
+@step(CREATE, "settle", writes_to_pool=True, after_unknown=True)
 def _remove_duplicates(operation: Operation, unknown: bool) -> Record:
     """A request believed lost may still have been applied, also after a second one: look once more, keep the recorded
-    client and remove our others. Nothing to do when every answer came. A removal may be repeated."""
+    client and remove our others. A removal may be repeated."""
     app_client = _client_of(operation)
     gateway = gateway_for(app_client.pool)
-    found = gateway.find_clients_by_tag(app_client.op_tag) if operation.was_unknown else []
-    removed = [client_id for client_id in found if client_id != app_client.client_id]
+    removed = [found for found in gateway.find_clients_by_tag(app_client.op_tag) if found != app_client.client_id]
     for client_id in removed:
         with suppress(NotFound):
             gateway.delete_client(client_id)

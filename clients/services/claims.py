@@ -174,10 +174,12 @@ def document_for(app_client: AppClient) -> claims_table.Document:
 
 
 def put_current_document(app_client: AppClient) -> int:
-    """The remote call alone: puts the document and returns its version."""
-    with transaction.atomic():
-        fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
-        document = document_for(fresh)
+    """The remote call alone: puts the document and returns its version.
+
+    The version is read before the values: a change in between raises it, and is published again under the newer one.
+    """
+    fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+    document = document_for(fresh)
     claims_table.put_document(fresh.pool.region, fresh.pool.claims_table, document)
     return document.version
 

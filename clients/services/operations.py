@@ -35,16 +35,19 @@ class Step:
     name: str
     act: Callable[[Operation, bool], Record]
     writes_to_pool: bool
+    after_unknown: bool = False  # only for operations that once had an outcome nobody knew
 
 
 KINDS: dict[str, list[Step]] = {}
 
 
-def step(kind: str, name: str, *, writes_to_pool: bool = False) -> Callable[[Callable[[Operation, bool], Record]], Any]:
+def step(
+    kind: str, name: str, *, writes_to_pool: bool = False, after_unknown: bool = False
+) -> Callable[[Callable[[Operation, bool], Record]], Any]:
     """Registers a step; the order of registration is the order of the steps."""
 
     def register(act: Callable[[Operation, bool], Record]) -> Callable[[Operation, bool], Record]:
-        KINDS.setdefault(kind, []).append(Step(name, act, writes_to_pool))
+        KINDS.setdefault(kind, []).append(Step(name, act, writes_to_pool, after_unknown))
         return act
 
     return register
@@ -85,7 +88,7 @@ def begin(
     trail. Raises Conflict when the target has a live operation already.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):  # a Conflict undoes the caller's whole transaction anyway
             operation = Operation.objects.create(
                 id=operation_id,
                 kind=kind,
@@ -206,7 +209,7 @@ def _remember(operation: Operation, changes: dict[str, Any]) -> None:
 
 def _record_success(operation: Operation, current: Step, record: Record, unknown: bool) -> None:
     steps = KINDS[operation.kind]
-    following = steps[steps.index(current) + 1 :]
+    following = [s for s in steps[steps.index(current) + 1 :] if operation.was_unknown or not s.after_unknown]
     now = timezone.now()
     changes: dict[str, Any] = {"last_error": "", "last_error_code": "", "technical": ""}
     if following:
