@@ -21,7 +21,7 @@ SHORTEST_SECRET_KEY = 50
 @register(Tags.security, deploy=True)
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every wrong setting in one run, so that nobody meets them one restart at a time."""
-    return [*_secret_key(), *_switches(), *_keys("SEALING_KEYS"), *_keys("FINGERPRINT_KEYS"), *_addresses()]
+    return [*_secret_key(), *_switches(), *_keys("SEALING_KEYS"), *_keys("FINGERPRINT_KEYS"), *_addresses(), *_mail()]
 
 
 @register(Tags.security, deploy=True)
@@ -104,6 +104,19 @@ def _addresses() -> Iterator[CheckMessage]:
     # anybody's http endpoint, would hand its secrets to it.
     for name in sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL") and os.environ[name]):
         yield from _public_https(name, os.environ[name], "clients.E008")
+
+
+def _mail() -> Iterator[CheckMessage]:
+    """Links that let people in travel by mail: to a server, and encrypted unless it is this very machine's own."""
+    if settings.EMAIL_BACKEND != "django.core.mail.backends.smtp.EmailBackend" or not settings.EMAIL_HOST:
+        yield Error(
+            "EMAIL_URL names no mail server: nobody could be sent a link. Set it to smtp+tls://user:password@host:587.",
+            id="clients.E012",
+        )
+    elif not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or _is_loopback(settings.EMAIL_HOST)):
+        yield Error(
+            "EMAIL_URL sends mail unencrypted: begin it with smtp+tls:// (STARTTLS) or smtp+ssl://.", id="clients.E012"
+        )
 
 
 def _public_https(variable: str, url: str, check_id: str) -> Iterator[CheckMessage]:

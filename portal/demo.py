@@ -96,7 +96,7 @@ def write_environment(var: Path, port: int, sandbox_port: int) -> dict[str, str]
 
 def child_environment(file: Path, values: dict[str, str]) -> dict[str, str]:
     """What the demo says wins over the shell: no AWS profile, database or setting of a person reaches the children."""
-    ours = ("AWS_", "PORTAL_", "DJANGO_", "GUNICORN_", "DEBUG", "SECURE_", "COGNITO_", "MAKE", "MFLAGS")
+    ours = ("AWS_", "PORTAL_", "DJANGO_", "GUNICORN_", "DEBUG", "SECURE_", "EMAIL_", "COGNITO_", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     nobody = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return {**kept, **values, **nobody, "PORTAL_ENV_FILE": str(file), "PYTHONUNBUFFERED": "1"}

@@ -1,6 +1,8 @@
 """All settings, read top to bottom; the only reader of the environment (boto3's own variables apart)."""
 
+from email.utils import formataddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -170,8 +172,16 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_FILE_PATH = str(VAR_DIR / "mail")
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+elif DEBUG or DEMO:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = "portal.mail.PrivateFiles", str(VAR_DIR / "mail")
+else:
+    EMAIL_HOST = ""  # sending fails aloud instead of trying this very machine; `check --deploy` names the variable
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str(
+    "PORTAL_MAIL_FROM", default=formataddr((ORGANISATION, f"no-reply@{urlsplit(BASE_URL).hostname}"))
+)
 
 # --- Logs: never a value -----------------------------------------------------------------------
 LOGGING = {

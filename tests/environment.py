@@ -14,6 +14,7 @@ def random_keys(key_id: str) -> str:
 FIXED = {
     "PORTAL_ENV_FILE": os.devnull,
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or "sqlite://:memory:",
+    "EMAIL_URL": "",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "eu-west-1",

@@ -26,6 +26,8 @@ def production(settings, monkeypatch):
     settings.ALLOWED_HOSTS = ["portal.example.com"]
     settings.BASE_URL = "https://portal.example.com"
     settings.SEALING_KEYS = settings.FINGERPRINT_KEYS = f"one:{KEY}"
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "mail.example.com"
+    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = True, False
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     return settings
 
@@ -52,6 +54,10 @@ def test_deploy_check_of_a_complete_production(production):
         ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),
         ("BASE_URL", "https://localhost", "PORTAL_BASE_URL"),
         ("BASE_URL", "", "PORTAL_BASE_URL"),
+        ("EMAIL_HOST", "", "EMAIL_URL"),
+        ("EMAIL_BACKEND", "portal.mail.PrivateFiles", "EMAIL_URL"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "EMAIL_URL"),
+        ("EMAIL_USE_TLS", False, "EMAIL_URL"),
         *[(name, value, name) for name in ("SEALING_KEYS", "FINGERPRINT_KEYS") for value in (
             "", ",", KEY, f":{KEY}", "one:", "one:not base64", f"one:{SHORT}", f"one:{KEY},two:{SHORT}", f"one:{KEY},one:{KEY}",
         )],
@@ -80,6 +86,11 @@ def test_deploy_check_refuses_a_foreign_endpoint(production, monkeypatch, name, 
 
 def test_deploy_check_accepts_an_https_endpoint(production, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.cognito-idp.eu-west-1.vpce.amazonaws.com")
+    assert problems() == []
+
+
+def test_deploy_check_accepts_a_mail_server_of_this_machine_without_tls(production):
+    production.EMAIL_HOST, production.EMAIL_USE_TLS = "127.0.0.1", False
     assert problems() == []
 
 
