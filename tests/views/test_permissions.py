@@ -62,11 +62,11 @@ def test_what_allauth_would_also_bring_is_not_there(world, client, closed):
     assert [answer.status_code for answer in answers] == [404] * 4
 
 
-def test_forgotten_password_is_replaced_by_the_mailed_link(world, client):
-    support = world.people["support"]
-    asked = client.post("/account/password/reset/", {"email": support.email}, follow=True)
+def test_forgotten_password_is_replaced_by_the_mailed_link(world, client, settings):
+    support, settings.BASE_URL = world.people["support"], "https://portal.example.com"
+    asked = client.post("/account/password/reset/", {"email": support.email}, HTTP_HOST="127.0.0.1", follow=True)
     assert asked.status_code == 200 and "Look into your mail" in asked.content.decode()
-    (link,) = re.findall(r"http://testserver(/\S+)", mail.outbox[0].body)
+    (link,) = re.findall(r"https://portal\.example\.com(/\S+)", mail.outbox[0].body)
 
     page = client.get(link, follow=True)
     typed = {"password1": "another long passphrase", "password2": "another long passphrase"}
