@@ -4,11 +4,21 @@ from clients.models.app_clients import AppClient, Status
 from clients.models.audit import AuditEntry, AuditOrigin, Outcome
 from clients.models.operations import LIVE, Operation, OperationState, Priority
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
-from clients.models.pools import ApiKind, ResourceServer, Scope, TriggerMode, UserPool
+from clients.models.pools import (
+    GOING_ON,
+    ApiKind,
+    ResourceServer,
+    Retirement,
+    RetirementState,
+    Scope,
+    TriggerMode,
+    UserPool,
+)
 from clients.models.secrets import Secret, SecretState
 from clients.models.tenants import AttributeDefinition, AttributeType, ClientOverride, Tenant, TenantValue
 
 __all__ = [
+    "GOING_ON",
     "LIVE",
     "TENANT_ROLES",
     "ApiKind",
@@ -24,6 +34,8 @@ __all__ = [
     "Outcome",
     "Priority",
     "ResourceServer",
+    "Retirement",
+    "RetirementState",
     "Role",
     "Scope",
     "Secret",

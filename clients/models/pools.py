@@ -1,5 +1,6 @@
 """Where app clients live: user pools, their resource servers and scopes."""
 
+from django.conf import settings
 from django.db import models
 
 from clients.models.ids import new_ulid
@@ -75,6 +76,7 @@ class ResourceServer(models.Model):
     api_url = models.URLField(max_length=500, blank=True)
     api_method = models.CharField(max_length=10, default="POST")
     example_call = models.TextField(blank=True, help_text="AppSync: a GraphQL query. REST: a JSON body.")
+    generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
 
     class Meta:
         ordering = ["identifier"]
@@ -100,3 +102,55 @@ class Scope(models.Model):
 
     def __str__(self) -> str:
         return self.full_name
+
+
+class RetirementState(models.TextChoices):
+    WAITING = "waiting", "No new assignments"
+    RELEASING = "releasing", "Releasing clients"
+    DONE = "done", "Removed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+GOING_ON = (RetirementState.WAITING, RetirementState.RELEASING)
+
+
+class Retirement(models.Model):
+    """A scope, or a whole resource server, on its way out: nobody new gets it, clients are released, it is removed last.
+
+    It lasts as long as people need; operations are its short steps. `scope_names` keeps what the rows no longer tell.
+    """
+
+    public_id = models.CharField(max_length=26, unique=True, default=new_ulid, editable=False)
+    pool = models.ForeignKey(UserPool, on_delete=models.PROTECT, related_name="retirements")
+    resource_server = models.ForeignKey(
+        ResourceServer, null=True, on_delete=models.SET_NULL, related_name="retirements"
+    )
+    identifier = models.CharField(max_length=256)
+    scope_names = models.JSONField(help_text="Names of the scopes that go, without the identifier.")
+    whole_server = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=RetirementState.choices, default=RetirementState.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["resource_server"], name="one_retirement_per_server", condition=models.Q(state__in=GOING_ON)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identifier}: {', '.join(self.scope_names)}"
+
+    @property
+    def is_going_on(self) -> bool:
+        return self.state in GOING_ON
+
+    @property
+    def full_names(self) -> list[str]:
+        return [f"{self.identifier}/{name}" for name in self.scope_names]
