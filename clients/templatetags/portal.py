@@ -152,7 +152,7 @@ def _distance(seconds: float) -> str:
 
 @register.simple_tag
 def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
-    """Relative words; the absolute time in UTC stands in the title."""
+    """Relative words; the absolute time in UTC appears above them on hover and on focus."""
     if moment is None:
         return never
     moment = moment.astimezone(timezone.get_default_timezone())
@@ -161,8 +161,8 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
     if -60 < seconds <= 0:
         words = "just now"
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(timespec="seconds"), moment.strftime("%-d %b %Y %H:%M:%S UTC"), words,
+        '<span class="when" tabindex="0"><time datetime="{}">{}</time> <span class="tip">{}</span></span>',
+        moment.isoformat(timespec="seconds"), words, moment.strftime("%-d %b %Y, %H:%M:%S UTC"),
     )  # fmt: skip
 
 

@@ -79,11 +79,13 @@ def chromium():
 
 
 @pytest.fixture
-def page(chromium, live_server):
-    """A fresh profile. What the console says ends up in `page.complaints`: a CSP violation is a failed test."""
-    context = chromium.new_context(base_url=live_server.url, accept_downloads=True)
+def page(request, chromium, live_server):
+    """A fresh profile, with the parameter's context options. What the console says ends up in `page.complaints`:
+    a violation of the content security policy is a failed test."""
+    options = getattr(request, "param", {})
+    context = chromium.new_context(base_url=live_server.url, accept_downloads=True, **options)
     page = context.new_page()
-    page.complaints = []
+    page.has_script, page.complaints = options.get("java_script_enabled", True), []
     page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.set_default_timeout(15_000)

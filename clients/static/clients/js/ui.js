@@ -1,4 +1,4 @@
-// The whole behaviour layer: copy, show, an invitation's code, "/" to search. Pages work without it.
+// The whole behaviour layer: copy, show, an invitation's code, "/" to search, Escape to put a time's tip away. Pages work without it.
 (() => {
   const live = document.createElement("p");
   live.className = "sr-only";
@@ -53,6 +53,15 @@
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) document.querySelectorAll("[data-show][aria-pressed=true]").forEach(show);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll(".when:is(:hover, :focus)").forEach((time) => {
+      time.classList.add("dismissed");
+      const again = () => time.classList.remove("dismissed");
+      for (const left of ["blur", "pointerleave"]) time.addEventListener(left, again, { once: true });
+    });
   });
 
   document.addEventListener("keydown", (event) => {

@@ -1,0 +1,37 @@
+"""What a person does on the pages, and what must hold of each page they meet."""
+
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support import PASSWORD
+
+
+def sign_in(page, who="operator"):
+    page.goto("/")
+    page.get_by_label("Email").fill(f"{who}@portal.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/clients/**")
+
+
+def create_client(page, tenant="northwind", name="northwind-orders-prod"):
+    page.goto(f"/clients/new/?tenant={tenant}")
+    page.get_by_role("textbox", name="Name").fill(name)
+    page.locator("input[name=scopes][value='orders/read']").check()
+    page.get_by_role("button", name="Create client").click()
+    page.wait_for_url("**/clients/0*/**")
+
+
+def faults(page):
+    """What axe finds, and anything wider than the window; nothing can be asked of a page without JavaScript."""
+    if not page.has_script:
+        return []
+    found = [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in Axe().run(page).response["violations"]]
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append("overflows sideways")
+    return found
+
+
+def is_fit(page):
+    """Nothing of that, and no complaint of the content security policy."""
+    assert faults(page) == [], page.url
+    assert page.complaints == [], page.url
