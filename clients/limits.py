@@ -54,3 +54,34 @@ def scopes_per_client() -> int:
 @cache
 def client_secret() -> TextLimit:
     return _text(_input("CreateUserPoolClient").members["ClientSecret"])
+
+
+def _server(member: str) -> Shape:
+    return _input("CreateResourceServer").members[member]
+
+
+@cache
+def server_identifier() -> TextLimit:
+    return _text(_server("Identifier"))
+
+
+@cache
+def server_name() -> TextLimit:
+    return _text(_server("Name"))
+
+
+@cache
+def scope_name() -> TextLimit:
+    scopes: Any = _server("Scopes")
+    return _text(scopes.member.members["ScopeName"])
+
+
+@cache
+def scope_description_length() -> int:
+    scopes: Any = _server("Scopes")
+    return scopes.member.members["ScopeDescription"].metadata["max"]
+
+
+@cache
+def scopes_per_server() -> int:
+    return _server("Scopes").metadata["max"]

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from typing import Any
+from urllib.parse import urlsplit
 
 from clients import limits
 
@@ -111,3 +112,52 @@ def _texts(raw: Any) -> list[str]:
     if not parts or len(parts) > 50:
         raise ValueError("Enter 1 to 50 texts, separated by commas.")
     return [_text(part) for part in parts]
+
+
+# --- Catalogue -----------------------------------------------------------------------------------
+
+
+def check_server(identifier: str, name: str) -> dict[str, list[str]]:
+    """Problems of `identifier` and `name` of a resource server (cognito_facts section 3)."""
+    problems: dict[str, list[str]] = {"identifier": [], "name": []}
+    limit = limits.server_identifier()
+    if not limit.allows(identifier):
+        problems["identifier"].append(
+            f"1 to {limit.maximum} printable ASCII characters without spaces, quotes and backslashes, such as orders."
+        )
+    if not limits.server_name().allows(name) or not name.strip():
+        problems["name"].append("Cognito takes a to z, digits, spaces and + = , . @ - _ in a resource server's name.")
+    return problems
+
+
+def check_new_scopes(identifier: str, scopes: dict[str, str]) -> list[str]:
+    """Problems of scope names and descriptions, each naming its scope."""
+    problems = []
+    if len(scopes) > limits.scopes_per_server():
+        problems.append(
+            f"At most {limits.scopes_per_server()} scopes per resource server; this would be {len(scopes)}."
+        )
+    longest, limit = limits.scope().maximum, limits.scope_name()
+    for name, description in scopes.items():
+        if not limit.allows(name):
+            problems.append(
+                f"{name[:40] or 'A scope'}: use printable ASCII without spaces, slashes, quotes, backslashes."
+            )
+        elif len(identifier) + 1 + len(name) > longest:
+            problems.append(
+                f"{name[:40]}: with its resource server over {longest} characters, so nobody could hold it."
+            )
+        if not description.strip() or len(description) > limits.scope_description_length():
+            problems.append(f"{name[:40]}: describe it in 1 to {limits.scope_description_length()} characters.")
+        elif any(unicodedata.category(c) == "Cc" for c in description):
+            problems.append(f"{name[:40]}: keep its description on one line.")
+    return problems
+
+
+def check_api_url(kind: str, url: str) -> list[str]:
+    if kind == "none":
+        return ["Choose what kind of API this address is."] if url else []
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or any(c.isspace() for c in url):
+        return ["Enter the whole address of the API, beginning with https://."]
+    return []

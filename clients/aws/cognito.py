@@ -9,6 +9,7 @@ from django.conf import settings
 
 from clients.aws.errors import translated
 from clients.aws.sessions import aws_client
+from clients.errors import NotFound
 from clients.sealing import SecretValue
 
 # Describe's answer minus these can be sent back whole (cognito_facts section 1).
@@ -26,6 +27,32 @@ class RemoteSecret:
 
     secret_id: str
     created_at: Any
+
+
+@dataclass(frozen=True)
+class RemoteServer:
+    """A resource server as Cognito holds it; `scopes`: name → description, in no order."""
+
+    identifier: str
+    name: str
+    scopes: dict[str, str]
+
+    def as_request(self) -> dict[str, Any]:
+        scopes = [{"ScopeName": name, "ScopeDescription": text} for name, text in sorted(self.scopes.items())]
+        return {"Identifier": self.identifier, "Name": self.name, "Scopes": scopes}
+
+    def facts(self) -> dict[str, str]:
+        """For the trail: one line per scope."""
+        return {"name": self.name} | self.scopes
+
+
+@dataclass(frozen=True)
+class ChangedServer:
+    """A resource server as it was, as it was sent, and as it is."""
+
+    before: RemoteServer
+    sent: RemoteServer
+    after: RemoteServer
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,14 @@ class Gateway:
         answer = self._call("list_user_pool_client_secrets", ClientId=client_id)["ClientSecrets"]
         return [RemoteSecret(item["ClientSecretId"], item.get("ClientSecretCreateDate")) for item in answer]
 
+    def find_resource_server(self, identifier: str) -> RemoteServer | None:
+        try:
+            answer = self._call("describe_resource_server", Identifier=identifier)["ResourceServer"]
+        except NotFound:
+            return None
+        scopes = {item["ScopeName"]: item["ScopeDescription"] for item in answer.get("Scopes") or []}
+        return RemoteServer(answer["Identifier"], answer["Name"], scopes)
+
     def list_resource_servers(self) -> Iterable[dict[str, Any]]:
         token: dict[str, str] = {}
         while True:
@@ -137,6 +172,23 @@ class Gateway:
         self._call("update_user_pool_client", ClientId=client_id, **wanted)
         after = self.describe_client(client_id)
         return Changed(observed, after, _differences(wanted, after))
+
+    def create_resource_server(self, server: RemoteServer) -> None:
+        self._call("create_resource_server", **server.as_request())
+
+    def change_resource_server(
+        self, identifier: str, changes: Callable[[RemoteServer], RemoteServer]
+    ) -> "ChangedServer":
+        """Read, merge, write, read: an update replaces name and all scopes (cognito_facts section 3). Repeatable."""
+        before = self.find_resource_server(identifier)
+        if before is None:
+            raise NotFound("Cognito does not know this resource server any more.", technical=identifier)
+        sent = changes(before)
+        self._call("update_resource_server", **sent.as_request())
+        return ChangedServer(before, sent, self.find_resource_server(identifier) or before)
+
+    def delete_resource_server(self, identifier: str) -> None:
+        self._call("delete_resource_server", Identifier=identifier)
 
     def delete_client(self, client_id: str) -> None:
         self._call("delete_user_pool_client", ClientId=client_id)

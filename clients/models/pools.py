@@ -115,7 +115,7 @@ GOING_ON = (RetirementState.WAITING, RetirementState.RELEASING)
 
 
 class Retirement(models.Model):
-    """A scope, or a whole resource server, on its way out: nobody new gets it, clients are released, it is removed last.
+    """A scope, or a whole resource server, on its way out: given to nobody new, clients released, removed last.
 
     It lasts as long as people need; operations are its short steps. `scope_names` keeps what the rows no longer tell.
     """

@@ -225,12 +225,13 @@ def _publish_attributes(operation: Operation, unknown: bool) -> Record:
 
 
 def change_scopes(
-    app_client: AppClient, *, actor: User, operation_id: str, generation: int, scopes: list[str], via: str = "web"
-) -> Operation:
+    app_client: AppClient, *, actor: User, operation_id: str, generation: int, scopes: list[str], via: str = "web",
+    told: dict[str, Any] | None = None,
+) -> Operation:  # fmt: skip
     """The client holds exactly these scopes, in Cognito and here; everything else of it stays as it was.
 
     Refused: as for creating; a form older than the client, or another live operation (Conflict). Tokens already issued
-    keep the old scopes until they expire.
+    keep the old scopes until they expire. `told`: what the trail shall say beside it.
     """
     before = sorted(app_client.scopes.values_list("full_name", flat=True))
     params: dict[str, Any] = {"client": app_client.public_id, "generation": generation, "scopes": sorted(set(scopes))}
@@ -243,7 +244,7 @@ def change_scopes(
     with transaction.atomic():
         claims.raise_generation(app_client, generation)
         app_client.scopes.set(rows)
-        operation = _begin_change(app_client, params, actor, operation_id, via)
+        operation = _begin_change(app_client, params, actor, operation_id, via, told)
     return drive(operation)
 
 

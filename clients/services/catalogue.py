@@ -1,13 +1,68 @@
-"""Resource servers and scopes: what Cognito has, read into our rows."""
+"""Resource servers and scopes: adopted from Cognito, created, changed there and here."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
-from clients.aws.cognito import Gateway
-from clients.errors import InvalidInput
-from clients.models import Outcome, ResourceServer, Scope, User, UserPool
+from clients.aws.cognito import Gateway, RemoteServer
+from clients.errors import Conflict, InvalidInput, NotFound, Refused, Throttled
+from clients.models import Operation, Outcome, ResourceServer, Scope, User, UserPool
 from clients.services import audit
+from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.validators import check_api_url, check_new_scopes, check_server
 
 READING = ("read", "get", "list", "track", "view")
+CREATE, CHANGE, DELETE = "resource_server:create", "resource_server:change", "resource_server:delete"
+
+
+@dataclass(frozen=True)
+class Api:
+    """How the API behind a resource server is called: for snippets, never for access."""
+
+    kind: str = "none"
+    url: str = ""
+    method: str = "POST"
+    example_call: str = ""
+
+    def fields(self) -> dict[str, str]:
+        return {
+            "api_kind": self.kind, "api_url": self.url, "api_method": self.method, "example_call": self.example_call,
+        }  # fmt: skip
+
+
+def _gateway(pool: UserPool) -> Gateway:
+    return Gateway(pool.region, pool.user_pool_id)
+
+
+def _target(pool: UserPool, identifier: str) -> str:
+    """One live operation per resource server; an identifier may be longer than the column."""
+    return f"server:{pool.pk}:{hashlib.sha256(identifier.encode()).hexdigest()[:32]}"
+
+
+def _refuse(problems: dict[str, list[str]]) -> None:
+    found = {field: sentences for field, sentences in problems.items() if sentences}
+    if found:
+        raise InvalidInput(found)
+
+
+def _mirror(pool: UserPool, remote: RemoteServer, api: Api | None = None) -> ResourceServer:
+    """Our rows become what Cognito holds; scopes that are gone there go here, unless a client still holds them."""
+    defaults = {"name": remote.name} | (api.fields() if api else {})
+    server, _ = ResourceServer.objects.update_or_create(pool=pool, identifier=remote.identifier, defaults=defaults)
+    for name, description in remote.scopes.items():
+        Scope.objects.update_or_create(
+            resource_server=server,
+            name=name,
+            defaults={"description": description, "full_name": f"{remote.identifier}/{name}"},
+            create_defaults={
+                "description": description, "full_name": f"{remote.identifier}/{name}", "is_read_only": name in READING,
+            },
+        )  # fmt: skip
+    server.scopes.exclude(name__in=remote.scopes).filter(app_clients__isnull=True).delete()
+    return server
 
 
 def adopt_resource_server(
@@ -21,30 +76,206 @@ def adopt_resource_server(
     via: str = "web",
 ) -> ResourceServer:
     """Our rows mirror the server's scopes in Cognito, with how its API is called. Calling again refreshes them."""
-    remote = next(
-        (s for s in Gateway(pool.region, pool.user_pool_id).list_resource_servers() if s["Identifier"] == identifier),
-        None,
-    )
+    remote = _gateway(pool).find_resource_server(identifier)
     if remote is None:
         raise InvalidInput({"identifier": [f"Cognito has no resource server {identifier} in this pool."]})
     with transaction.atomic():
-        server, _ = ResourceServer.objects.update_or_create(
-            pool=pool,
-            identifier=identifier,
-            defaults={"name": remote["Name"], "api_kind": api_kind, "api_url": api_url, "example_call": example_call},
-        )
-        for item in remote.get("Scopes", []):
-            name = item["ScopeName"]
-            Scope.objects.update_or_create(
-                resource_server=server,
-                name=name,
-                defaults={
-                    "description": item["ScopeDescription"],
-                    "full_name": f"{identifier}/{name}",
-                    "is_read_only": name in READING,
-                },
-            )
+        server = _mirror(pool, remote, Api(api_kind, api_url, example_call=example_call))
         audit.append(
             "resource_server:adopt", Outcome.OK, actor=actor, via=via, pool=pool, detail={"identifier": identifier}
         )
     return server
+
+
+def change_api(server: ResourceServer, *, actor: User, generation: int, api: Api, via: str = "web") -> None:
+    """How the API is called, for snippets; here alone. Refused: an address that is none, a form older than the row.
+    Saving the same again is no act."""
+    _refuse({"api_url": check_api_url(api.kind, api.url)})
+    before = Api(server.api_kind, server.api_url, server.api_method, server.example_call).fields()
+    if before == api.fields():
+        return
+    with transaction.atomic():
+        _raise_generation(server, generation)
+        ResourceServer.objects.filter(pk=server.pk).update(**api.fields())
+        detail = {"identifier": server.identifier, "before": before, "after": api.fields()}
+        audit.append("resource_server:change_api", Outcome.OK, actor=actor, via=via, pool=server.pool, detail=detail)
+
+
+def _raise_generation(server: ResourceServer, generation: int) -> None:
+    same = ResourceServer.objects.filter(pk=server.pk, generation=generation)
+    if not same.update(generation=F("generation") + 1):
+        raise Conflict("Somebody changed this resource server since you opened the page. Look at it first.")
+    server.generation = generation + 1
+
+
+# --- Create --------------------------------------------------------------------------------------
+
+
+def create_resource_server(
+    pool: UserPool,
+    *,
+    actor: User,
+    operation_id: str,
+    identifier: str,
+    name: str,
+    scopes: dict[str, str],
+    api: Api | None = None,
+    via: str = "web",
+) -> Operation:
+    """A resource server with its scopes (name → description) exists in Cognito and here.
+
+    Refused before anything is written: malformed or taken identifiers and names, too many scopes, identifier plus
+    scope over 256 characters (cognito_facts section 3). One made outside is not taken over silently: adopt it.
+    """
+    api = api or Api()
+    params: dict[str, Any] = {"pool": pool.public_id, "identifier": identifier, "name": name, "scopes": scopes}
+    params |= api.fields()
+    if repeated := find_repeated(operation_id, CREATE, params, actor):
+        return repeated
+    problems = check_server(identifier, name) | {"scopes": check_new_scopes(identifier, scopes)}
+    problems["api_url"] = check_api_url(api.kind, api.url)
+    if ResourceServer.objects.filter(pool=pool, identifier=identifier).exists():
+        problems["identifier"].append(f"This pool has a resource server {identifier} already.")
+    _refuse(problems)
+    with transaction.atomic():
+        operation = begin(
+            operation_id, CREATE, target=_target(pool, identifier), params=params, actor=actor, via=via, pool=pool
+        )
+    return drive(operation)
+
+
+@step(CREATE, "create", writes_to_pool=True)
+def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """The identifier is unique there, so after an unknown outcome an equal one is ours, a different one is not."""
+    pool, params = operation.pool, operation.params
+    wanted = RemoteServer(params["identifier"], params["name"], params["scopes"])
+    found = _gateway(pool).find_resource_server(wanted.identifier) if unknown else None
+    if found is None:
+        try:
+            _gateway(pool).create_resource_server(wanted)
+        except Refused:
+            if _gateway(pool).find_resource_server(wanted.identifier) is None:
+                raise
+            raise Refused(_foreign(wanted.identifier)) from None
+    elif found != wanted:
+        raise Refused(_foreign(wanted.identifier))
+
+    def record() -> dict[str, Any]:
+        api = Api(params["api_kind"], params["api_url"], params["api_method"], params["example_call"])
+        server = _mirror(pool, wanted, api)
+        return {"identifier": server.identifier, "scopes": sorted(wanted.scopes), "adopted": found is not None}
+
+    return record
+
+
+def _foreign(identifier: str) -> str:
+    return f"Cognito has another resource server {identifier}, made outside the portal. Adopt it instead."
+
+
+# --- Change --------------------------------------------------------------------------------------
+
+
+def change_resource_server(
+    server: ResourceServer,
+    *,
+    actor: User,
+    operation_id: str,
+    generation: int,
+    name: str,
+    descriptions: dict[str, str],
+    added: dict[str, str],
+    via: str = "web",
+) -> Operation:
+    """Name, descriptions of scopes and new scopes, in Cognito and here; scopes somebody else added there stay.
+
+    Refused: malformed values, scopes that exist or are retiring, a form older than the row, another live operation.
+    """
+    params: dict[str, Any] = {
+        "server": server.identifier, "pool": server.pool.public_id, "generation": generation, "name": name,
+        "descriptions": descriptions, "added": added, "removed": [],
+    }  # fmt: skip
+    if repeated := find_repeated(operation_id, CHANGE, params, actor):
+        return repeated
+    _refuse(_check_change(server, name, descriptions, added))
+    with transaction.atomic():
+        _raise_generation(server, generation)
+        operation = begin_change(server, params, actor=actor, operation_id=operation_id, via=via)
+    return drive(operation)
+
+
+def _check_change(
+    server: ResourceServer, name: str, descriptions: dict[str, str], added: dict[str, str]
+) -> dict[str, list[str]]:
+    held = set(server.scopes.values_list("name", flat=True))
+    problems = {"name": check_server(server.identifier, name)["name"]}
+    everything = dict.fromkeys(held, "x") | added
+    problems["added"] = [f"{scope} exists already." for scope in added if scope in held]
+    problems["added"] += check_new_scopes(server.identifier, everything)
+    problems["descriptions"] = [f"There is no scope {scope}." for scope in descriptions if scope not in held]
+    problems["descriptions"] += check_new_scopes(server.identifier, descriptions) if descriptions else []
+    return problems
+
+
+def begin_change(
+    server: ResourceServer, params: dict[str, Any], *, actor: User, operation_id: str, via: str, reason: str = ""
+) -> Operation:
+    """The intent alone, inside the caller's transaction."""
+    return begin(
+        operation_id, CHANGE, target=_target(server.pool, server.identifier), params=params, actor=actor, via=via,
+        pool=server.pool, reason=reason,
+    )  # fmt: skip
+
+
+@step(CHANGE, "update", writes_to_pool=True)
+def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """UpdateResourceServer replaces the whole list without noticing anybody (cognito_facts section 3): so the
+    differences we were asked for go onto what is there now. Repeating it changes nothing more."""
+    params, pool = operation.params, operation.pool
+
+    def merged(observed: RemoteServer) -> RemoteServer:
+        scopes = {name: text for name, text in observed.scopes.items() if name not in params["removed"]}
+        told = {name: text for name, text in params["descriptions"].items() if name in scopes}
+        return RemoteServer(observed.identifier, params["name"], scopes | told | params["added"])
+
+    changed = _gateway(pool).change_resource_server(params["server"], merged)
+    if changed.after != changed.sent:
+        raise Throttled(
+            "Somebody changed this resource server in Cognito at the same moment. The portal writes its part again.",
+            technical=f"sent {changed.sent}, found {changed.after}",
+        )
+
+    def record() -> dict[str, Any]:
+        _mirror(pool, changed.after)
+        return {"identifier": params["server"], "before": changed.before.facts(), "after": changed.after.facts()}
+
+    return record
+
+
+# --- Delete --------------------------------------------------------------------------------------
+
+
+def begin_delete(server: ResourceServer, *, actor: User, operation_id: str, via: str, reason: str) -> Operation:
+    """The intent alone, inside the caller's transaction; only for a server no client holds a scope of."""
+    params = {"server": server.identifier, "pool": server.pool.public_id}
+    return begin(
+        operation_id, DELETE, target=_target(server.pool, server.identifier), params=params, actor=actor, via=via,
+        pool=server.pool, reason=reason,
+    )  # fmt: skip
+
+
+@step(DELETE, "delete", writes_to_pool=True)
+def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """Gone already is gone: what we wanted."""
+    identifier = operation.params["server"]
+    try:
+        _gateway(operation.pool).delete_resource_server(identifier)
+    except NotFound:
+        pass
+
+    def record() -> dict[str, Any]:
+        rows = ResourceServer.objects.filter(pool=operation.pool, identifier=identifier)
+        Scope.objects.filter(resource_server__in=rows, app_clients__isnull=True).delete()
+        rows.filter(scopes__isnull=True).delete()
+        return {"identifier": identifier}
+
+    return record

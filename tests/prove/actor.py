@@ -10,8 +10,10 @@ import django
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
+    from django.db import transaction
+
     from clients.models import AppClient, Tenant, User, UserPool
-    from clients.services import app_clients, attributes
+    from clients.services import app_clients, attributes, catalogue, operations
 
     wanted = json.loads(sys.argv[1])
     actor, pool = User.objects.get(pk=wanted["actor"]), UserPool.objects.get(pk=wanted["pool"])
@@ -43,6 +45,24 @@ def main() -> None:
             generation=app_client.generation,
             values={"rate_limit": "240"},
         )
+    elif wanted["kind"] == "resource_server:create":
+        catalogue.create_resource_server(
+            pool, actor=actor, operation_id=wanted["operation_id"], identifier="invoices", name="invoices",
+            scopes={"read": "read invoices"},
+        )  # fmt: skip
+    elif wanted["kind"] == "resource_server:change":
+        server = pool.resource_servers.get(identifier="shipments")
+        catalogue.change_resource_server(
+            server, actor=actor, operation_id=wanted["operation_id"], generation=server.generation, name="parcels",
+            descriptions={"read": "read parcels"}, added={"label": "print labels"},
+        )  # fmt: skip
+    elif wanted["kind"] == "resource_server:delete":
+        server = pool.resource_servers.get(identifier="shipments")
+        with transaction.atomic():
+            operation = catalogue.begin_delete(
+                server, actor=actor, operation_id=wanted["operation_id"], via="test", reason="unused"
+            )
+        operations.drive(operation)
     else:
         raise SystemExit(f"No act for {wanted['kind']}: add one, the engine has a kind this file does not know.")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from clients.aws.cognito import Gateway
 from clients.models import AppClient, AuditEntry, Operation, Outcome, Secret, Status
 from clients.models.ids import new_ulid
 from clients.services import operations, pool_sync
@@ -25,6 +26,9 @@ REMOTE_CALL = {
     ("client:create", "settle"): "ListUserPoolClients",
     ("client:change", "update"): "UpdateUserPoolClient",
     ("client:attributes", "publish"): "PutItem",
+    ("resource_server:create", "create"): "CreateResourceServer",
+    ("resource_server:change", "update"): "UpdateResourceServer",
+    ("resource_server:delete", "delete"): "DeleteResourceServer",
 }
 FAULTS = ("die_before", "die_after", "lose_answer", "drop", "throttle", "error_500", "die_recorded")
 
@@ -125,6 +129,7 @@ def broken_invariants(world: World) -> list[str]:
     remote = {c["ClientId"]: c for c in world.remote_clients()}
     found += [f"I1: {cid} is in Cognito and nobody knows it" for cid in remote.keys() - ours.keys()]
     found += [f"I1: {cid} is missing in Cognito" for cid in ours.keys() - remote.keys()]
+    found += _servers_that_differ(world)
     found += _secrets_lost(world, ours, remote)
     found += _audit_gaps()
     for cid, app_client in ours.items():
@@ -155,6 +160,16 @@ def _secrets_lost(world: World, ours: dict[Any, AppClient], remote: dict[str, An
             if not secret.sealed_value or open_for_cognito(secret).reveal() != remote[cid].get("ClientSecret"):
                 found.append(f"I2: the sealed value of {app_client} is not the one Cognito accepts")
     return found
+
+
+def _servers_that_differ(world: World) -> list[str]:
+    """I1 and I8 for the catalogue: the same resource servers with the same scopes here and there."""
+    gateway = Gateway(world.pool.region, world.pool.user_pool_id)
+    there = {s["Identifier"]: {i["ScopeName"]: i["ScopeDescription"] for i in s.get("Scopes", [])}
+             for s in gateway.list_resource_servers()}  # fmt: skip
+    here = {s.identifier: dict(s.scopes.values_list("name", "description")) for s in world.pool.resource_servers.all()}
+    return [f"I8: resource server {name} differs" for name in sorted(there.keys() | here.keys())
+            if there.get(name) != here.get(name)]  # fmt: skip
 
 
 def _audit_gaps() -> list[str]:

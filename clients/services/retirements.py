@@ -1,0 +1,208 @@
+"""Retiring a scope or a whole resource server: no new assignments, clients released one by one, removed last."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from clients.errors import Conflict, InvalidInput, PortalError
+from clients.models import (
+    GOING_ON,
+    AppClient,
+    Operation,
+    OperationState,
+    Outcome,
+    ResourceServer,
+    Retirement,
+    RetirementState,
+    Scope,
+    User,
+)
+from clients.models.ids import new_ulid
+from clients.services import audit, catalogue
+from clients.services.app_clients import CHANGE, change_scopes
+from clients.services.operations import drive
+
+logger = logging.getLogger(__name__)
+PAUSE = timedelta(seconds=30)
+VIA = "portal, retirement"
+
+
+def start_retirement(
+    server: ResourceServer, *, actor: User, scope_names: list[str], reason: str, via: str = "web"
+) -> Retirement:
+    """Nobody new is given these scopes from here on; who holds them keeps them. All of a server's scopes: the server
+    itself goes. Refused: no reason, unknown scopes, a server with a retirement going on already (Conflict)."""
+    rows = list(server.scopes.filter(name__in=scope_names))
+    problems: dict[str, list[str]] = {}
+    if not reason.strip():
+        problems["reason"] = ["Say why: those who look after its clients will ask."]
+    if not rows or len(rows) != len(set(scope_names)):
+        problems["scopes"] = ["Choose scopes of this resource server."]
+    if problems:
+        raise InvalidInput(problems)
+    whole = len(rows) == server.scopes.count()
+    try:
+        with transaction.atomic():
+            retirement = Retirement.objects.create(
+                pool=server.pool, resource_server=server, identifier=server.identifier, whole_server=whole,
+                scope_names=sorted(row.name for row in rows), reason=reason.strip()[:500], started_by=actor,
+            )  # fmt: skip
+            server.scopes.filter(name__in=scope_names).update(retiring_at=timezone.now())
+            _audit("scope:retire", retirement, actor=actor, via=via, holders=holders(retirement).count())
+    except IntegrityError:
+        raise Conflict(f"A retirement on {server.identifier} is going on already. Finish or cancel it first.") from None
+    return retirement
+
+
+def _audit(action: str, retirement: Retirement, *, actor: User | None, via: str, **more: Any) -> None:
+    detail = {"scopes": retirement.full_names, "whole_server": retirement.whole_server} | more
+    audit.append(
+        action, Outcome.OK, actor=actor, via=via, pool=retirement.pool, reason=retirement.reason, detail=detail
+    )
+
+
+def holders(retirement: Retirement) -> QuerySet[AppClient]:
+    """Clients that still hold one of its scopes."""
+    held = Scope.objects.filter(resource_server=retirement.resource_server, name__in=retirement.scope_names)
+    through = AppClient.scopes.through.objects.filter(scope__in=held)
+    return AppClient.objects.present().filter(pk__in=through.values("appclient_id"))
+
+
+def release_holders(retirement: Retirement, *, actor: User, typed: str, via: str = "web") -> None:
+    """The worker takes the scopes from each client that holds them, one by one, then removes them.
+
+    `typed`: the identifier or scope as the person typed it, wanted while clients still hold it. Refused when cancelled
+    or over, or typed wrongly. May be cancelled until the removal itself.
+    """
+    wanted = retirement.identifier if retirement.whole_server else ", ".join(retirement.full_names)
+    if holders(retirement).exists() and typed.strip() != wanted:
+        raise InvalidInput({"typed": [f"Type {wanted} to confirm: clients still hold it."]})
+    with transaction.atomic():
+        waiting = Retirement.objects.filter(pk=retirement.pk, state=RetirementState.WAITING)
+        if not waiting.update(state=RetirementState.RELEASING, next_try_at=timezone.now()):
+            raise Conflict("This retirement is going on already, was cancelled or is done.")
+        _audit("scope:release", retirement, actor=actor, via=via, holders=holders(retirement).count())
+    retirement.refresh_from_db()
+
+
+def cancel_retirement(retirement: Retirement, *, actor: User, via: str = "web") -> None:
+    """The scopes can be given out again. Clients released meanwhile stay released; the trail names them. Refused once
+    the removal is under way or done."""
+    with transaction.atomic():
+        going = Retirement.objects.filter(pk=retirement.pk, state__in=GOING_ON)
+        going = going.exclude(resource_server__isnull=True)
+        if Operation.objects.live().filter(pool=retirement.pool, id=_removal_id(retirement)).exists():
+            raise Conflict("The scopes are being removed just now. Create them anew if you need them.")
+        if not going.update(state=RetirementState.CANCELLED, finished_at=timezone.now()):
+            raise Conflict("This retirement is over already.")
+        Scope.objects.filter(resource_server=retirement.resource_server, name__in=retirement.scope_names).update(
+            retiring_at=None
+        )
+        _audit("scope:retire_cancel", retirement, actor=actor, via=via)
+    retirement.refresh_from_db()
+
+
+def _removal_id(retirement: Retirement) -> str:
+    """The one removal of a retirement: a second worker that comes to it meets the first one's operation."""
+    return retirement.public_id
+
+
+# --- What the worker does ------------------------------------------------------------------------
+
+
+def advance_due(limit: int = 5) -> int:
+    """Takes each releasing retirement a client further, or removes what nobody holds any more; how many moved."""
+    now = timezone.now()
+    due = Retirement.objects.filter(state=RetirementState.RELEASING, next_try_at__lte=now)
+    moved = 0
+    for retirement in due.select_related("resource_server__pool", "pool", "started_by")[:limit]:
+        moved += advance(retirement)
+    return moved
+
+
+def advance(retirement: Retirement) -> bool:
+    """One step. A client that cannot be released (a change under way, or it would have no scope left) is named, and
+    the others have their turn."""
+    if retirement.resource_server is None:
+        return False
+    stuck = ""
+    for app_client in holders(retirement).select_related("pool", "tenant").order_by("pk"):
+        try:
+            _release(retirement, app_client)
+            return True
+        except PortalError as error:
+            stuck = f"{app_client.name}: {error.sentence}"
+    if not stuck and (name := _unfinished(retirement)):
+        stuck = f"{name}: its change has not reached Cognito yet."
+    if stuck:
+        _wait(retirement, stuck)
+        return False
+    return _remove(retirement)
+
+
+def _wait(retirement: Retirement, why: str) -> None:
+    Retirement.objects.filter(pk=retirement.pk).update(last_error=why[:500], next_try_at=timezone.now() + PAUSE)
+
+
+def _release(retirement: Retirement, app_client: AppClient) -> None:
+    """An operation of its own: the client's scopes without these."""
+    kept = app_client.scopes.exclude(full_name__in=retirement.full_names).values_list("full_name", flat=True)
+    if not kept:
+        raise Conflict("it would have no scope left. Give it another one, or delete it.")
+    change_scopes(
+        app_client, actor=retirement.started_by, operation_id=new_ulid(), generation=app_client.generation,
+        scopes=sorted(kept), via=VIA, told={"retirement": retirement.public_id},
+    )  # fmt: skip
+
+
+def _unfinished(retirement: Retirement) -> str:
+    """The name of a client whose release Cognito has not got yet: until then the scope must not go."""
+    begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
+    for operation in begun.exclude(state=OperationState.DONE).select_related("app_client"):
+        later = Operation.objects.filter(app_client=operation.app_client, kind=CHANGE, pk__gt=operation.pk)
+        if not later.filter(state=OperationState.DONE).exists():
+            return str(operation.app_client)
+    return ""
+
+
+def _remove(retirement: Retirement) -> bool:
+    """The removal itself, once, when nobody holds the scopes."""
+    removal = Operation.objects.filter(pk=_removal_id(retirement)).first()
+    if removal is None:
+        try:
+            removal = drive(_begin_removal(retirement))
+        except (PortalError, IntegrityError) as error:
+            _wait(retirement, getattr(error, "sentence", "Another process removes it just now."))
+            return False
+    if removal.state == OperationState.DONE:
+        _finish(retirement)
+        return True
+    _wait(retirement, removal.last_error)
+    return False
+
+
+def _begin_removal(retirement: Retirement) -> Operation:
+    server = retirement.resource_server
+    if server is None:
+        raise Conflict("The resource server is gone.")
+    said: dict[str, Any] = {"actor": retirement.started_by, "operation_id": _removal_id(retirement)}
+    said |= {"via": VIA, "reason": retirement.reason}
+    with transaction.atomic():
+        if retirement.whole_server and set(server.scopes.values_list("name", flat=True)) == set(retirement.scope_names):
+            return catalogue.begin_delete(server, **said)
+        params = {
+            "server": server.identifier, "pool": server.pool.public_id, "generation": server.generation,
+            "name": server.name, "descriptions": {}, "added": {}, "removed": retirement.scope_names,
+        }  # fmt: skip
+        return catalogue.begin_change(server, params, **said)
+
+
+def _finish(retirement: Retirement) -> None:
+    with transaction.atomic():
+        going = Retirement.objects.filter(pk=retirement.pk, state=RetirementState.RELEASING)
+        if going.update(state=RetirementState.DONE, finished_at=timezone.now(), last_error=""):
+            _audit("scope:removed", retirement, actor=None, via="portal")
