@@ -15,7 +15,16 @@ from clients.models.pools import (
     UserPool,
 )
 from clients.models.secrets import Secret, SecretState
-from clients.models.tenants import AttributeDefinition, AttributeType, ClientOverride, Tenant, TenantValue
+from clients.models.tenants import (
+    AttributeDefinition,
+    AttributeType,
+    ClientOverride,
+    Tenant,
+    TenantChange,
+    TenantChangeKind,
+    TenantStatus,
+    TenantValue,
+)
 
 __all__ = [
     "GOING_ON",
@@ -42,6 +51,9 @@ __all__ = [
     "SecretState",
     "Status",
     "Tenant",
+    "TenantChange",
+    "TenantChangeKind",
+    "TenantStatus",
     "TenantValue",
     "TriggerMode",
     "User",

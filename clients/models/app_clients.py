@@ -73,6 +73,7 @@ class AppClient(models.Model):
     secret_lifetime_days = models.PositiveSmallIntegerField(null=True, blank=True)
     no_expiry_reason = models.CharField(max_length=200, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    before_pause = models.JSONField(null=True, blank=True, help_text="The flows Cognito held when it was paused.")
     generation = models.PositiveIntegerField(
         default=1, help_text="Raised by every change; a form carries the one it saw."
     )

@@ -2,6 +2,15 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+from clients.models.ids import new_ulid
+
+
+class TenantStatus(models.TextChoices):
+    ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused"
+    OFF_BOARDED = "off_boarded", "Off-boarded"
 
 
 class Tenant(models.Model):
@@ -13,6 +22,7 @@ class Tenant(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     contact_email = models.EmailField(max_length=254, blank=True)
+    status = models.CharField(max_length=12, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
     generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
     keep_days = models.PositiveSmallIntegerField(default=30, help_text="How long an undelivered secret stays sealed.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -22,6 +32,38 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TenantChangeKind(models.TextChoices):
+    PAUSE = "pause", "Pause"
+    RESUME = "resume", "Resume"
+    OFF_BOARD = "off_board", "Off-board"
+
+
+class TenantChange(models.Model):
+    """Pausing, resuming or off-boarding a tenant: it lasts until each of its clients has followed, by operations of
+    their own. One at a time per tenant."""
+
+    public_id = models.CharField(max_length=26, unique=True, default=new_ulid, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="changes")
+    kind = models.CharField(max_length=10, choices=TenantChangeKind.choices)
+    reason = models.CharField(max_length=500)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"], name="one_change_per_tenant", condition=models.Q(finished_at__isnull=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.tenant}"
 
 
 class AttributeType(models.TextChoices):
