@@ -85,6 +85,7 @@ class AttributeDefinition(models.Model):
     default = models.JSONField(null=True, blank=True)
     is_overridable = models.BooleanField(default=False, help_text="A client may carry another value than its tenant.")
     retired_at = models.DateTimeField(null=True)
+    generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
 
     class Meta:
         ordering = ["claim_name"]
