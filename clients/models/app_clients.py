@@ -107,6 +107,7 @@ class AppClient(models.Model):
             models.Index(fields=["expires_at"]),
             models.Index(fields=["status"]),
             models.Index("id", name="client_unpublished", condition=Q(document_version__gt=F("published_version"))),
+            models.Index("id", name="client_out_of_sync", condition=~Q(drift=[])),
         ]
 
     def __str__(self) -> str:

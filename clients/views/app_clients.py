@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
@@ -25,8 +26,8 @@ def client_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_view_clients)
     filters = ClientFilter(request.GET, user=user)
     found = filters.apply(AppClient.objects.visible_to(user).present())
-    rows = found.select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
-    page, following = page_by_attention(rows, request.GET.get("after", ""))
+    page, following = page_by_attention(found.select_related("tenant", "pool", "contact"), request.GET.get("after", ""))
+    prefetch_related_objects(page, "scopes", "secrets")
     return render(
         request,
         "clients/client_list.html",

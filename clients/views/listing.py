@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Value, When
+from django.db.models import F, Q, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from clients.models import AppClient, Secret, Status
@@ -18,52 +19,46 @@ def capped_count(rows: Any) -> str:
     return f"{COUNT_CAP:,}+" if found > COUNT_CAP else f"{found:,}"
 
 
-def _needy() -> Q:
-    """What needs somebody. Each term has an index, so that finding the few costs the same among any number."""
+def _needs() -> list[Q]:
+    """What needs somebody, the most pressing first: creating, unpublished, out of sync, undelivered, expiring."""
     undelivered = Secret.objects.undelivered().values("app_client")
-    return (
-        Q(status=Status.CREATING)
-        | Q(document_version__gt=F("published_version"))
-        | Q(pk__in=undelivered)
-        | Q(expires_at__lte=timezone.now() + timedelta(days=30))
-    )
-
-
-def _ranked(rows: Any) -> Any:
-    undelivered = Secret.objects.undelivered().filter(app_client=OuterRef("pk"))
-    rank = Case(
-        When(status=Status.CREATING, then=Value(0)),
-        When(document_version__gt=F("published_version"), then=Value(1)),
-        When(Exists(undelivered), then=Value(2)),
-        default=Value(3),
-        output_field=IntegerField(),
-    )
-    return rows.filter(_needy()).annotate(rank=rank).order_by("rank", "-public_id")
-
-
-CALM = 9
+    return [
+        Q(status=Status.CREATING),
+        Q(document_version__gt=F("published_version")),
+        ~Q(drift=[]),
+        Q(pk__in=undelivered),
+        Q(expires_at__lte=timezone.now() + timedelta(days=30)),
+    ]
 
 
 def page_by_attention(rows: Any, after: str) -> tuple[list[AppClient], str]:
-    """One page behind the key, and the key of the next one ("" when this is the last): creating, unpublished,
-    undelivered, expiring, then the calm rest, newest first. The rest is read along its key, never sorted whole."""
-    rank, _, public_id = after.partition("-")
-    is_key = rank.isdecimal() and len(rank) == 1 and public_id.isalnum()
+    """One page behind the key, and the key of the next one ("" when this is the last): who needs somebody, then the
+    calm rest, newest first within each. One rank after the other is read along its key until the page is full: nothing
+    is sorted whole, so that many clients cost what few do."""
+    needs = _needs()
+    first, below = _read_key(after, len(needs))
     found: list[AppClient] = []
-    if not is_key or int(rank) < CALM:
-        needy = _ranked(rows)
-        if is_key:
-            needy = needy.filter(Q(rank__gt=int(rank)) | Q(rank=int(rank), public_id__lt=public_id))
-        found = list(needy[: PAGE + 1])
-    if len(found) <= PAGE:
-        calm = rows.exclude(_needy()).annotate(rank=Value(CALM)).order_by("-public_id")
-        if is_key and int(rank) == CALM:
-            calm = calm.filter(public_id__lt=public_id)
-        found += calm[: PAGE + 1 - len(found)]
-    if len(found) <= PAGE:
-        return found, ""
-    last = found[PAGE - 1]
-    return found[:PAGE], f"{last.rank}-{last.public_id}"  # type: ignore[attr-defined]
+    for rank in range(first, len(needs) + 1):
+        members = rows.filter(needs[rank]) if rank < len(needs) else rows
+        for more_pressing in needs[:rank]:
+            members = members.exclude(more_pressing)
+        if below and rank == first:
+            members = members.filter(public_id__lt=below)
+        # The few are found by their index and then sorted; only the calm are many enough to be walked in their order.
+        newest_first = "-public_id" if rank == len(needs) else Lower("public_id").desc()
+        found += members.annotate(rank=Value(rank)).order_by(newest_first)[: PAGE + 1 - len(found)]
+        if len(found) > PAGE:
+            last = found[PAGE - 1]
+            return found[:PAGE], f"{last.rank}-{last.public_id}"  # type: ignore[attr-defined]
+    return found, ""
+
+
+def _read_key(after: str, highest: int) -> tuple[int, str]:
+    """The rank to begin with and the id to begin below; the beginning for a key that is none of ours."""
+    rank, _, public_id = after.partition("-")
+    if rank.isascii() and rank.isdecimal() and len(rank) == 1 and int(rank) <= highest and public_id.isalnum():
+        return int(rank), public_id
+    return 0, ""
 
 
 def cut(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:

@@ -27,7 +27,8 @@ def make(world):
     def row(name, *, status=Status.ACTIVE, tenant="northwind", delivered=True, days=180, ending="aaaa", **fields):
         app_client = AppClient.objects.create(
             pool=world.pool, tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
-            status=status, created_by=world.people["operator"], expires_at=timezone.now() + timedelta(days=days), **fields,
+            status=status, created_by=world.people["operator"],
+            **{"expires_at": timezone.now() + timedelta(days=days)} | fields,
         )  # fmt: skip
         Secret.objects.create(
             app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],
@@ -46,13 +47,17 @@ def test_list_puts_what_needs_attention_first(client, operator, make):
     make("quiet")
     make("expiring", days=3)
     make("undelivered", delivered=False)
+    make("out-of-sync", drift=["scopes"])
     make("unpublished", document_version=2)
     make("creating", status=Status.CREATING)
+    make("all-of-it", status=Status.CREATING, document_version=2, drift=["scopes"], delivered=False, days=3)
+    make("endless", expires_at=None)
     make("newest")
 
     answer = client.get("/clients/")
 
-    assert names(answer) == ["creating", "unpublished", "undelivered", "expiring", "newest", "quiet"]
+    wanted = ["all-of-it", "creating", "unpublished", "out-of-sync", "undelivered", "expiring"]
+    assert names(answer) == [*wanted, "newest", "endless", "quiet"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,8 @@ def test_list_filters_by_the_address(client, operator, make, query, found):
 
 def test_list_pages_by_key_without_gap_or_repetition(client, operator, make, monkeypatch):
     monkeypatch.setattr(listing, "PAGE", 3)
-    expected = {make(f"client-{n}", delivered=n % 2 == 0).name for n in range(8)}
+    needs = [{}, {"delivered": False}, {"drift": ["scopes"]}, {"days": 3}, {"status": Status.CREATING}]
+    expected = {make(f"client-{n}", **needs[n % 5]).name for n in range(13)}
     seen, after = [], ""
     while True:
         answer = client.get("/clients/", {"after": after} if after else {})
@@ -88,7 +94,7 @@ def test_list_pages_by_key_without_gap_or_repetition(client, operator, make, mon
         after = answer.context["following"]
         if not after:
             break
-    assert len(seen) == 8 and set(seen) == expected
+    assert len(seen) == 13 and set(seen) == expected
 
 
 def test_list_links_keep_the_filter(client, operator, make, monkeypatch):
