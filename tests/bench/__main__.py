@@ -1,4 +1,7 @@
-"""`make bench`: one table, every row a ratio of two things measured in the same run."""
+"""`make bench`: one table, every row a ratio of two things measured in the same run.
+
+python -m tests.bench [creating] [clients_page] [trigger]     without a name: all of them
+"""
 
 import os
 import statistics
@@ -22,24 +25,24 @@ def main() -> None:
 
     old = setup_databases(verbosity=0, interactive=False)
     try:
-        rows = list(run())
+        rows = list(run(sys.argv[1:]))
     finally:
         teardown_databases(old, verbosity=0)
     print_table(rows)
     sys.exit(any(not ok for *_, ok in rows))
 
 
-def run() -> Iterator[tuple[str, float, str, bool]]:
+def run(chosen: list[str]) -> Iterator[tuple[str, float, str, bool]]:
     from tests import local_aws, support
     from tests.bench import clients_page, creating, trigger
 
+    parts = {"creating": creating.rows, "clients_page": clients_page.rows, "trigger": trigger.rows}
     with tempfile.TemporaryDirectory() as folder, local_aws.sandbox(Path(folder)) as endpoint:
         os.environ["AWS_ENDPOINT_URL"] = endpoint
         world = support.make_world(support.Sandbox(endpoint, Path(folder)))
         world.sandbox.settings(write_hold_seconds=0)  # nothing slows the bare loop we are compared with
-        yield from creating.rows(world)
-        yield from clients_page.rows(world)
-        yield from trigger.rows(world)
+        for name in chosen or parts:
+            yield from parts[name](world)
 
 
 def print_table(rows: list[tuple[str, float, str, bool]]) -> None:
