@@ -11,7 +11,18 @@ from django.utils import timezone
 
 from clients.aws.cognito import Described, Gateway
 from clients.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Throttled
-from clients.models import AppClient, Operation, Scope, Secret, SecretState, Status, Tenant, User, UserPool
+from clients.models import (
+    AppClient,
+    Operation,
+    Scope,
+    Secret,
+    SecretState,
+    Status,
+    Tenant,
+    TenantStatus,
+    User,
+    UserPool,
+)
 from clients.services import claims, secrets
 from clients.services.operations import Record, begin, drive, find_repeated, step
 from clients.validators import check_client_name, check_scope_names, check_validity
@@ -100,10 +111,16 @@ def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> t
     checked = claims.preview(pool, tenant, params["attributes"])
     for claim_name, sentences in checked.problems.items():
         problems[f"attribute:{claim_name}" if claim_name else "attributes"] = sentences
+    if tenant.status != TenantStatus.ACTIVE:
+        problems["tenant"] = [_not_for(tenant)]
     found = {field: sentences for field, sentences in problems.items() if sentences}
     if found:
         raise InvalidInput(found)
     return scope_rows, checked.overrides
+
+
+def _not_for(tenant: Tenant) -> str:
+    return f"{tenant.name} is {tenant.get_status_display().lower()}: it gets no new clients."
 
 
 def _check_lifetime(days: int | None, reason: str) -> list[str]:
@@ -133,7 +150,10 @@ def _write_creation(
     app_client: AppClient, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], via: str
 ) -> Operation:
     """The intent, whole: client, scopes, overrides, sealed secret, operation, audit entry."""
-    actor = app_client.created_by
+    actor, tenant = app_client.created_by, app_client.tenant
+    # Locked until the commit: a tenant being off-boarded at this moment must not miss the client.
+    if not Tenant.objects.select_for_update().filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():
+        raise InvalidInput({"tenant": [_not_for(tenant)]})
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
     through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)
@@ -146,7 +166,7 @@ def _write_creation(
     )  # fmt: skip
 
 
-def _client_of(operation: Operation) -> AppClient:
+def client_of(operation: Operation) -> AppClient:
     if operation.app_client is None:
         raise ValueError(f"Operation {operation.pk} has no client.")
     return operation.app_client
@@ -155,7 +175,7 @@ def _client_of(operation: Operation) -> AppClient:
 @step(CREATE, "create", writes_to_pool=True)
 def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Not idempotent: after an unknown outcome the tag in the name finds our own client (cognito_facts section 1)."""
-    app_client = _client_of(operation)
+    app_client = client_of(operation)
     gateway = gateway_for(app_client.pool)
     left = gateway.find_clients_by_tag(app_client.op_tag) if unknown else []
     client_id = app_client.client_id or (left[0] if left else None)
@@ -181,7 +201,7 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
 def _remove_duplicates(operation: Operation, unknown: bool) -> Record:
     """A request believed lost may still have been applied, also after a second one: look once more, keep the recorded
     client and remove our others. A removal may be repeated."""
-    app_client = _client_of(operation)
+    app_client = client_of(operation)
     gateway = gateway_for(app_client.pool)
     removed = [found for found in gateway.find_clients_by_tag(app_client.op_tag) if found != app_client.client_id]
     for client_id in removed:
@@ -193,7 +213,7 @@ def _remove_duplicates(operation: Operation, unknown: bool) -> Record:
 @step(CREATE, "list-secrets")
 def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
     """Create's answer does not name the secret's id, List does (cognito_facts section 2)."""
-    app_client = _client_of(operation)
+    app_client = client_of(operation)
     listed = gateway_for(app_client.pool).list_secrets(str(app_client.client_id))
     if not listed:
         raise OutcomeUnknown("Cognito does not list the new secret yet. The portal goes on by itself.")
@@ -210,7 +230,7 @@ def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
 
 @step(CREATE, "publish")
 def _publish_attributes(operation: Operation, unknown: bool) -> Record:
-    app_client = _client_of(operation)
+    app_client = client_of(operation)
     version = claims.put_current_document(app_client)
 
     def record() -> dict[str, Any]:
@@ -311,7 +331,7 @@ def _begin_change(
 @step(CHANGE, "update", writes_to_pool=True)
 def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Sends our fields over what Cognito holds; repeating it writes the same again, so there is nothing to look for."""
-    app_client = _client_of(operation)
+    app_client = client_of(operation)
     app_client.refresh_from_db()  # the service changed the row, perhaps in another process
     wanted = _changes_for_cognito(app_client, operation.params)
     changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), wanted)

@@ -13,7 +13,7 @@ def main() -> None:
     from django.db import transaction
 
     from clients.models import AppClient, Tenant, User, UserPool
-    from clients.services import app_clients, attributes, catalogue, operations
+    from clients.services import app_clients, attributes, catalogue, client_states, operations
 
     wanted = json.loads(sys.argv[1])
     actor, pool = User.objects.get(pk=wanted["actor"]), UserPool.objects.get(pk=wanted["pool"])
@@ -45,6 +45,9 @@ def main() -> None:
             generation=app_client.generation,
             values={"rate_limit": "240"},
         )
+    elif wanted["kind"] in ("client:pause", "client:resume", "client:delete"):
+        act = getattr(client_states, wanted["kind"].removeprefix("client:") + "_client")
+        act(AppClient.objects.get(), actor=actor, operation_id=wanted["operation_id"], reason="the tenant asked")
     elif wanted["kind"] == "resource_server:create":
         catalogue.create_resource_server(
             pool, actor=actor, operation_id=wanted["operation_id"], identifier="invoices", name="invoices",

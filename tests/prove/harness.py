@@ -11,9 +11,9 @@ from typing import Any
 from django.utils import timezone
 
 from clients.aws.cognito import Gateway
-from clients.models import AppClient, AuditEntry, Operation, Outcome, Secret, Status
+from clients.models import AppClient, AuditEntry, Operation, Outcome, Secret, Status, UserPool
 from clients.models.ids import new_ulid
-from clients.services import operations, pool_sync
+from clients.services import client_states, operations, pool_sync
 from clients.services.audit import first_broken_entry
 from tests.support import World
 
@@ -26,6 +26,14 @@ REMOTE_CALL = {
     ("client:create", "settle"): "ListUserPoolClients",
     ("client:change", "update"): "UpdateUserPoolClient",
     ("client:attributes", "publish"): "PutItem",
+    ("client:pause", "deny"): "PutItem",
+    ("client:pause", "look"): "DescribeUserPoolClient",
+    ("client:pause", "take-flow"): "UpdateUserPoolClient",
+    ("client:resume", "give-flow"): "UpdateUserPoolClient",
+    ("client:resume", "publish"): "PutItem",
+    ("client:delete", "deny"): "PutItem",
+    ("client:delete", "delete"): "DeleteUserPoolClient",
+    ("client:delete", "tombstone"): "PutItem",
     ("resource_server:create", "create"): "CreateResourceServer",
     ("resource_server:change", "update"): "UpdateResourceServer",
     ("resource_server:delete", "delete"): "DeleteResourceServer",
@@ -65,6 +73,17 @@ def run_case(world: World, case: Case, database: str) -> int:
     return act_in_a_process(world, case, database, crash_at(case))
 
 
+def prepare(world: World, kind: str) -> None:
+    """What the act needs to be there: a client, and for resuming one that is paused."""
+    if kind == "client:create":
+        return
+    app_client = world.create()
+    if kind == "client:resume":
+        client_states.pause_client(
+            app_client, actor=world.people["operator"], operation_id=new_ulid(), reason="holidays"
+        )
+
+
 def crash_at(case: Case) -> str:
     points = {"die_before": "calling", "die_after": "answered", "die_recorded": "recorded"}
     return f"{points[case.fault]}:{case.kind}:{case.step}" if case.fault in points else ""
@@ -97,8 +116,6 @@ def let_time_pass() -> None:
     """As if leases had run out and waits were over: what a worker finds later."""
     past = timezone.now() - timedelta(minutes=10)
     Operation.objects.live().update(lease_until=past, next_try_at=past, step_started_at=past)
-    from clients.models import UserPool
-
     UserPool.objects.update(lease_until=0, next_write_at=0)
 
 
@@ -118,6 +135,8 @@ def reconcile() -> None:
     """Everything the worker does of itself: what is due, then comparing every client with Cognito."""
     drain()
     AppClient.objects.update(observe_after=None)
+    UserPool.objects.update(compared_at=None)
+    pool_sync.compare_due()
     while pool_sync.observe_due():
         pass
 
@@ -125,7 +144,7 @@ def reconcile() -> None:
 def broken_invariants(world: World) -> list[str]:
     """Sentences for every invariant of failure_model.md section 3 that does not hold."""
     found: list[str] = []
-    ours = {c.client_id: c for c in AppClient.objects.exclude(client_id=None)}
+    ours = {c.client_id: c for c in AppClient.objects.present().exclude(client_id=None)}
     remote = {c["ClientId"]: c for c in world.remote_clients()}
     found += [f"I1: {cid} is in Cognito and nobody knows it" for cid in remote.keys() - ours.keys()]
     found += [f"I1: {cid} is missing in Cognito" for cid in ours.keys() - remote.keys()]

@@ -1,0 +1,170 @@
+"""Pausing, resuming and deleting an app client: operations that end or give back its tokens."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from clients.aws.cognito import Described
+from clients.errors import Conflict, InvalidInput, NotFound
+from clients.models import AppClient, Operation, Secret, SecretState, Status, User
+from clients.services import claims
+from clients.services.app_clients import client_of, gateway_for
+from clients.services.operations import Record, begin, drive, find_repeated, step
+
+PAUSE, RESUME, DELETE = "client:pause", "client:resume", "client:delete"
+FLOW_FIELDS = ("AllowedOAuthFlowsUserPoolClient", "AllowedOAuthFlows")
+MAY = {
+    PAUSE: (Status.ACTIVE, Status.ROTATING),
+    RESUME: (Status.PAUSED,),
+    DELETE: (Status.ACTIVE, Status.ROTATING, Status.PAUSED),
+}
+
+
+def _begin(
+    app_client: AppClient, kind: str, status: Status | None, *, actor: User, operation_id: str, reason: str, via: str
+) -> Operation:
+    """The intent: refused without a reason, in a state it cannot start from (Conflict) or beside a live operation."""
+    params: dict[str, Any] = {"client": app_client.public_id}
+    if repeated := find_repeated(operation_id, kind, params, actor):
+        return repeated
+    if not reason.strip():
+        raise InvalidInput({"reason": ["Give a reason: it stands in the trail, and the tenant will ask."]})
+    with transaction.atomic():
+        fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+        if fresh.status not in MAY[kind] or not fresh.client_id:
+            raise Conflict(f"The client is {fresh.get_status_display().lower()}: this cannot be done now.")
+        if status is not None:
+            _set_status(fresh, status)
+        operation = begin(
+            operation_id, kind, target=f"client:{fresh.public_id}", params=params, told={"status_before": fresh.status},
+            actor=actor, via=via, pool=fresh.pool, app_client=fresh, reason=reason.strip()[:500],
+        )  # fmt: skip
+    return drive(operation)
+
+
+def _set_status(app_client: AppClient, status: Status, **more: Any) -> None:
+    """The document follows the status, so its version rises with it. Inside the caller's transaction."""
+    AppClient.objects.filter(pk=app_client.pk).update(
+        status=status, generation=F("generation") + 1, document_version=F("document_version") + 1, publish_after=None,
+        **more,
+    )  # fmt: skip
+
+
+def _publish(operation: Operation) -> Record:
+    app_client = client_of(operation)
+    version = claims.put_current_document(app_client)
+
+    def record() -> dict[str, Any]:
+        claims.record_published(app_client, version)
+        return {"published_version": version}
+
+    return record
+
+
+# --- Pause ---------------------------------------------------------------------------------------
+
+
+def pause_client(app_client: AppClient, *, actor: User, operation_id: str, reason: str, via: str = "web") -> Operation:
+    """No token comes any more, by any path: a denial is published first, then the flow is taken away, everything else
+    stays and the flows are kept for resuming. Tokens already issued live until they expire (cognito_facts section 1).
+    """
+    return _begin(app_client, PAUSE, Status.PAUSED, actor=actor, operation_id=operation_id, reason=reason, via=via)
+
+
+@step(PAUSE, "deny")
+def _publish_denial(operation: Operation, unknown: bool) -> Record:
+    return _publish(operation)
+
+
+@step(PAUSE, "look")
+def _keep_flows(operation: Operation, unknown: bool) -> Record:
+    """Kept before anything is taken away: a lost answer to the update must not leave "off" as what there was."""
+    app_client = client_of(operation)
+    observed = gateway_for(app_client.pool).describe_client(str(app_client.client_id))
+    kept = {name: observed.get(name) for name in FLOW_FIELDS}
+
+    def record() -> dict[str, Any]:
+        AppClient.objects.filter(pk=app_client.pk).update(before_pause=kept)
+        return {"before": kept}
+
+    return record
+
+
+@step(PAUSE, "take-flow", writes_to_pool=True)
+def _take_flow(operation: Operation, unknown: bool) -> Record:
+    app_client = client_of(operation)
+    off = {"AllowedOAuthFlowsUserPoolClient": False}
+    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: off)
+    after = {name: changed.after.get(name) for name in FLOW_FIELDS}
+    return lambda: {"after": after}
+
+
+# --- Resume --------------------------------------------------------------------------------------
+
+
+def resume_client(app_client: AppClient, *, actor: User, operation_id: str, reason: str, via: str = "web") -> Operation:
+    """Tokens come again: the flows kept at the pause are put back, then the attributes are published."""
+    return _begin(app_client, RESUME, None, actor=actor, operation_id=operation_id, reason=reason, via=via)
+
+
+@step(RESUME, "give-flow", writes_to_pool=True)
+def _give_flow(operation: Operation, unknown: bool) -> Record:
+    app_client = client_of(operation)
+    app_client.refresh_from_db()
+    on: Described = {"AllowedOAuthFlowsUserPoolClient": True, "AllowedOAuthFlows": ["client_credentials"]}
+    kept = {name: value for name, value in (app_client.before_pause or on).items() if value is not None}
+    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: kept)
+
+    def record() -> dict[str, Any]:
+        _set_status(app_client, Status.ACTIVE, before_pause=None)
+        return {"after": {name: changed.after.get(name) for name in FLOW_FIELDS}}
+
+    return record
+
+
+@step(RESUME, "publish")
+def _publish_attributes(operation: Operation, unknown: bool) -> Record:
+    return _publish(operation)
+
+
+# --- Delete --------------------------------------------------------------------------------------
+
+
+def delete_client(app_client: AppClient, *, actor: User, operation_id: str, reason: str, via: str = "web") -> Operation:
+    """The client is gone from Cognito for good, its sealed secrets are erased, and its document is a tombstone.
+
+    A denial is published before the deletion, so that nothing slips through between; until it is gone the client
+    stands as Paused with the operation open. Tokens already issued live until they expire.
+    """
+    return _begin(app_client, DELETE, Status.PAUSED, actor=actor, operation_id=operation_id, reason=reason, via=via)
+
+
+@step(DELETE, "deny")
+def _deny_before_deleting(operation: Operation, unknown: bool) -> Record:
+    return _publish(operation)
+
+
+@step(DELETE, "delete", writes_to_pool=True)
+def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
+    """Gone already is gone: what we wanted (failure_model section 3)."""
+    app_client = client_of(operation)
+    try:
+        gateway_for(app_client.pool).delete_client(str(app_client.client_id))
+    except NotFound:
+        pass
+
+    def record() -> dict[str, Any]:
+        _set_status(app_client, Status.DELETED, before_pause=None, drift=[])
+        app_client.scopes.clear()
+        erased = Secret.objects.filter(app_client=app_client).exclude(state=SecretState.RETIRED)
+        count = erased.update(state=SecretState.RETIRED, sealed_value=None, sealing_key_id="")
+        return {"client_id": app_client.client_id, "secrets_erased": count, "deleted_at": timezone.now().isoformat()}
+
+    return record
+
+
+@step(DELETE, "tombstone")
+def _publish_tombstone(operation: Operation, unknown: bool) -> Record:
+    return _publish(operation)

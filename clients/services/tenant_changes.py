@@ -1,0 +1,142 @@
+"""Pausing, resuming and off-boarding a tenant: its clients follow one by one, as operations of their own."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from clients.errors import Conflict, InvalidInput, PortalError
+from clients.models import (
+    AppClient,
+    Invitation,
+    Operation,
+    OperationState,
+    Outcome,
+    Status,
+    Tenant,
+    TenantChange,
+    TenantChangeKind,
+    TenantStatus,
+    User,
+)
+from clients.models.ids import new_ulid
+from clients.services import audit
+from clients.services.client_states import PAUSE as CLIENT_PAUSE
+from clients.services.client_states import delete_client, pause_client, resume_client
+
+logger = logging.getLogger(__name__)
+PAUSE = timedelta(seconds=30)
+VIA = "portal, tenant"
+Kind = TenantChangeKind
+# What each kind starts from, what the tenant is from then on, and what happens to each client still to follow.
+FROM = {
+    Kind.PAUSE: (TenantStatus.ACTIVE,),
+    Kind.RESUME: (TenantStatus.PAUSED,),
+    Kind.OFF_BOARD: (TenantStatus.ACTIVE, TenantStatus.PAUSED),
+}
+BECOMES = {
+    Kind.PAUSE: TenantStatus.PAUSED,
+    Kind.RESUME: TenantStatus.ACTIVE,
+    Kind.OFF_BOARD: TenantStatus.OFF_BOARDED,
+}
+ACT: dict[str, Callable[..., Operation]] = {
+    Kind.PAUSE: pause_client,
+    Kind.RESUME: resume_client,
+    Kind.OFF_BOARD: delete_client,
+}
+
+
+def start_change(
+    tenant: Tenant, kind: str, *, actor: User, reason: str, typed: str = "", via: str = "web"
+) -> TenantChange:
+    """The tenant is paused, resumed or off-boarded from here on; the worker takes its clients along.
+
+    Off-boarding also ends its members' access and open invitations at once, and wants the slug typed. Refused: no
+    reason, wrong slug (InvalidInput), a state it cannot start from or another change going on (Conflict).
+    """
+    problems: dict[str, list[str]] = {}
+    if not reason.strip():
+        problems["reason"] = ["Give a reason: it stands in the trail of the tenant and of each of its clients."]
+    if kind == Kind.OFF_BOARD and typed.strip() != tenant.slug:
+        problems["typed"] = [f"Type {tenant.slug} to confirm: its clients are deleted for good."]
+    if problems:
+        raise InvalidInput(problems)
+    try:
+        with transaction.atomic():
+            return _write_start(tenant, TenantChangeKind(kind), actor, reason.strip()[:500], via)
+    except IntegrityError:
+        raise Conflict(f"{tenant} is being changed already. Wait until that is done.") from None
+
+
+def _write_start(tenant: Tenant, kind: TenantChangeKind, actor: User, reason: str, via: str) -> TenantChange:
+    startable = Tenant.objects.filter(pk=tenant.pk, status__in=FROM[kind])
+    if not startable.update(status=BECOMES[kind]):
+        raise Conflict(f"{tenant} is {tenant.get_status_display().lower()}: this cannot be done now.")
+    change = TenantChange.objects.create(tenant=tenant, kind=kind, reason=reason, started_by=actor)
+    detail: dict[str, Any] = {"clients": to_follow(change).count()}
+    if kind == Kind.OFF_BOARD:
+        detail["members"] = User.objects.filter(tenant=tenant, is_active=True).update(is_active=False)
+        open_ones = Invitation.objects.filter(tenant=tenant, accepted_at__isnull=True, revoked_at__isnull=True)
+        detail["invitations"] = open_ones.update(revoked_at=timezone.now())
+    audit.append(f"tenant:{kind}", Outcome.OK, actor=actor, via=via, tenant=tenant, reason=reason, detail=detail)
+    tenant.status = BECOMES[kind]
+    return change
+
+
+def to_follow(change: TenantChange) -> QuerySet[AppClient]:
+    """Clients this change has not reached yet."""
+    rows = AppClient.objects.present().filter(tenant=change.tenant)
+    if change.kind == Kind.PAUSE:
+        return rows.filter(status__in=[Status.ACTIVE, Status.ROTATING, Status.CREATING])
+    if change.kind == Kind.RESUME:
+        pauses = Operation.objects.filter(app_client=OuterRef("pk"), kind=CLIENT_PAUSE).order_by("-created_at")
+        rows = rows.filter(status=Status.PAUSED).annotate(paused_via=Subquery(pauses.values("via")[:1]))
+        return rows.filter(paused_via=VIA)  # one that was paused by hand before stays so
+    return rows
+
+
+# --- What the worker does ------------------------------------------------------------------------
+
+
+def advance_due(limit: int = 5) -> int:
+    """Takes each tenant's change a client further; how many moved."""
+    due = TenantChange.objects.filter(finished_at__isnull=True, next_try_at__lte=timezone.now())
+    return sum(advance(change) for change in due.select_related("tenant", "started_by")[:limit])
+
+
+def advance(change: TenantChange) -> bool:
+    """One client, or the end. One that cannot follow now is named, and the others have their turn."""
+    stuck = ""
+    for app_client in to_follow(change).select_related("pool", "tenant").order_by("pk"):
+        try:
+            ACT[change.kind](
+                app_client, actor=change.started_by, operation_id=new_ulid(), reason=change.reason, via=VIA
+            )
+            return True
+        except PortalError as error:
+            stuck = f"{app_client.name}: {error.sentence}"
+    stuck = stuck or _unfinished(change)
+    if stuck:
+        TenantChange.objects.filter(pk=change.pk).update(last_error=stuck[:500], next_try_at=timezone.now() + PAUSE)
+        return False
+    return bool(_finish(change))
+
+
+def _unfinished(change: TenantChange) -> str:
+    begun = Operation.objects.filter(via=VIA, app_client__tenant=change.tenant, created_at__gte=change.started_at)
+    waiting = begun.exclude(state=OperationState.DONE).select_related("app_client").first()
+    return f"{waiting.app_client}: its change has not reached Cognito yet." if waiting else ""
+
+
+def _finish(change: TenantChange) -> int:
+    with transaction.atomic():
+        going = TenantChange.objects.filter(pk=change.pk, finished_at__isnull=True)
+        done = going.update(finished_at=timezone.now(), last_error="")
+        if done:
+            action = f"tenant:{change.kind}_done"
+            audit.append(action, Outcome.OK, actor=None, via="portal", tenant=change.tenant, reason=change.reason)
+        return done

@@ -1,0 +1,180 @@
+"""Pausing, resuming and deleting a client, and a tenant whose clients follow."""
+
+import pytest
+from django.utils import timezone
+
+from clients.errors import Conflict, InvalidInput
+from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange
+from clients.models.ids import new_ulid
+from clients.services import client_states, pool_sync, tenant_changes
+from clients.services.operations import resume_due
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.COGNITO_WRITES_PER_SECOND = 0
+    settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
+
+
+def act(world, name, app_client, **more):
+    wanted = {"actor": world.people["operator"], "operation_id": new_ulid(), "reason": "the tenant asked"}
+    done = getattr(client_states, name)(app_client, **wanted | more)
+    app_client.refresh_from_db()
+    return done
+
+
+def state_published(world, app_client):
+    return world.document(app_client.client_id)["state"]["S"]
+
+
+def test_pause_client_takes_the_flow_and_publishes_a_denial(world):
+    app_client = world.create()
+    before = world.describe(app_client.client_id)
+    assert act(world, "pause_client", app_client).state == "done"
+    after = world.describe(app_client.client_id)
+    assert (app_client.status, state_published(world, app_client)) == (Status.PAUSED, "paused")
+    assert after["AllowedOAuthFlowsUserPoolClient"] is False
+    other = {"AllowedOAuthFlowsUserPoolClient", "LastModifiedDate"}
+    assert {k: v for k, v in after.items() if k not in other} == {k: v for k, v in before.items() if k not in other}
+    assert pool_sync.observe(app_client) == []
+
+
+def test_resume_client_restores_exactly_what_was_there(world):
+    app_client = world.create()
+    before = world.describe(app_client.client_id)
+    act(world, "pause_client", app_client)
+    assert act(world, "resume_client", app_client).state == "done"
+    after = world.describe(app_client.client_id)
+    assert {**after, "LastModifiedDate": 0} == {**before, "LastModifiedDate": 0}
+    assert (app_client.status, state_published(world, app_client)) == (Status.ACTIVE, "active")
+    assert app_client.before_pause is None and app_client.is_published
+
+
+def test_delete_client_leaves_a_tombstone_and_no_secret(world):
+    app_client = world.create()
+    act(world, "delete_client", app_client)
+    assert app_client.status == Status.DELETED and world.remote_clients() == []
+    assert state_published(world, app_client) == "deleted"
+    secret = app_client.secrets.get()
+    assert (secret.state, secret.sealed_value) == ("retired", None)
+    assert world.create().status == "active", "the name is free again"
+
+
+def test_the_denial_is_published_before_the_client_goes(world):
+    app_client = world.create()
+    world.sandbox.clear()
+    act(world, "delete_client", app_client)
+    assert world.sandbox.writes() == ["PutItem", "DeleteUserPoolClient", "PutItem"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (None, "resume_client"),
+        ("pause_client", "pause_client"),
+        ("delete_client", "pause_client"),
+        ("delete_client", "delete_client"),
+    ],
+)
+def test_states_that_do_not_follow_are_refused(world, first, then):
+    app_client = world.create()
+    if first:
+        act(world, first, app_client)
+    with pytest.raises(Conflict):
+        act(world, then, app_client)
+
+
+def test_without_a_reason_nothing_happens(world):
+    app_client = world.create()
+    with pytest.raises(InvalidInput):
+        act(world, "pause_client", app_client, reason="  ")
+    assert app_client.status == Status.ACTIVE and Operation.objects.count() == 1
+
+
+def test_sent_twice_it_is_one_pause(world):
+    app_client, same = world.create(), new_ulid()
+    assert act(world, "pause_client", app_client, operation_id=same) == act(
+        world, "pause_client", app_client, operation_id=same
+    )
+    assert AuditEntry.objects.filter(action="client:pause").count() == 2
+
+
+# --- Tenants ---------------------------------------------------------------------------------------
+
+
+def start(world, kind, **more):
+    tenant = Tenant.objects.get(slug="northwind")
+    wanted = {"actor": world.people["operator"], "reason": "the contract ended", "typed": "northwind"}
+    return tenant_changes.start_change(tenant, kind, **wanted | more)
+
+
+def work():
+    TenantChange.objects.update(next_try_at=timezone.now())
+    Operation.objects.live().update(next_try_at=timezone.now())
+    while resume_due() + tenant_changes.advance_due():
+        pass
+
+
+def test_pausing_a_tenant_takes_its_clients_along_and_resuming_only_those(world):
+    ours = [world.create(name=f"c{n}") for n in range(2)]
+    by_hand, theirs = world.create(name="by-hand"), world.create(name="x", tenant=world.tenants["acme-robotics"])
+    act(world, "pause_client", by_hand)
+    change = start(world, "pause")
+    work()
+    change.refresh_from_db()
+    assert change.finished_at is not None
+    assert set(AppClient.objects.filter(pk__in=[c.pk for c in ours]).values_list("status", flat=True)) == {"paused"}
+    assert AppClient.objects.get(pk=theirs.pk).status == "active"
+    start(world, "resume")
+    work()
+    assert set(AppClient.objects.filter(pk__in=[c.pk for c in ours]).values_list("status", flat=True)) == {"active"}
+    assert AppClient.objects.get(pk=by_hand.pk).status == "paused"
+
+
+def test_off_boarding_deletes_the_clients_and_ends_its_members_access(world):
+    world.create()
+    start(world, "off_board")
+    work()
+    assert (
+        world.remote_clients() == []
+        and not world.people["manager"].__class__.objects.filter(tenant__slug="northwind", is_active=True).exists()
+    )
+    entry = AuditEntry.objects.get(action="tenant:off_board")
+    assert entry.detail == {"clients": 1, "members": 2, "invitations": 0} and entry.reason == "the contract ended"
+    assert AuditEntry.objects.filter(action="tenant:off_board_done").count() == 1
+
+
+def test_a_paused_tenant_gets_no_new_clients(world):
+    start(world, "pause")
+    with pytest.raises(InvalidInput) as refused:
+        world.create(tenant=Tenant.objects.get(slug="northwind"))
+    assert list(refused.value.fields) == ["tenant"]
+    with pytest.raises(InvalidInput):
+        world.create()  # the row as it was read before the pause
+    assert not AppClient.objects.exists()
+
+
+def test_a_client_that_cannot_follow_is_named_and_the_others_go_on(world):
+    first, second = world.create(name="first"), world.create(name="second")
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    change = start(world, "pause")
+    assert [tenant_changes.advance_due() for _ in range(3)] == [1, 1, 0]
+    change.refresh_from_db()
+    assert change.finished_at is None and "first" in change.last_error
+    work()
+    change.refresh_from_db()
+    assert change.finished_at is not None
+    assert [world.describe(c.client_id)["AllowedOAuthFlowsUserPoolClient"] for c in (first, second)] == [False, False]
+
+
+@pytest.mark.parametrize(("more", "field"), [({"reason": ""}, "reason"), ({"typed": "Northwind"}, "typed")])
+def test_off_boarding_refused(world, more, field):
+    with pytest.raises(InvalidInput) as refused:
+        start(world, "off_board", **more)
+    assert list(refused.value.fields) == [field] and Tenant.objects.get(slug="northwind").status == "active"
+
+
+def test_two_changes_of_one_tenant_at_once_are_refused(world):
+    start(world, "pause")
+    with pytest.raises(Conflict):
+        start(world, "off_board")
