@@ -68,54 +68,12 @@ def wait_until_it_answers(url: str, server: subprocess.Popen, log: Path) -> None
 @contextmanager
 def throw_away_cluster() -> Iterator[str]:
     """A cluster in a temporary folder, on a free port of 127.0.0.1 with a random password; gone afterwards."""
-    initdb, postgres, as_user = find_program("initdb"), find_program("postgres"), unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
-    password, port = secrets.token_hex(16), free_port()
-    (folder / "password").write_text(password)
-    if as_user:
-        for path in (folder, folder / "password"):
-            os.chown(path, as_user["user"], as_user["group"])
-    quiet = {"cwd": "/", "stdout": subprocess.DEVNULL, **as_user}
+    folder, port, password = Path(tempfile.mkdtemp(prefix="portal-postgres-")), free_port(), secrets.token_hex(16)
+    quiet = {"cwd": "/", "stdout": subprocess.DEVNULL, **unprivileged()}
     server = None
     try:
-        subprocess.run(
-            [
-                initdb,
-                "-D",
-                folder / "data",
-                "-U",
-                "portal",
-                "--pwfile",
-                folder / "password",
-                "-A",
-                "scram-sha-256",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--no-sync",
-            ],
-            check=True,
-            **quiet,
-        )
-        options = [part for option in FAST for part in ("-c", option)]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [
-                    postgres,
-                    "-D",
-                    folder / "data",
-                    "-p",
-                    str(port),
-                    "-k",
-                    folder,
-                    "-c",
-                    "listen_addresses=127.0.0.1",
-                    *options,
-                ],
-                stderr=log,
-                start_new_session=True,
-                **quiet,
-            )
+        make_data(folder, password, quiet)
+        server = start_server(folder, port, quiet)
         url = f"postgres://portal:{password}@127.0.0.1:{port}/postgres"
         wait_until_it_answers(url, server, folder / "log")
         yield url
@@ -124,6 +82,25 @@ def throw_away_cluster() -> Iterator[str]:
             server.send_signal(signal.SIGINT)  # "fast" shutdown: does not wait for connections
             server.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_data(folder: Path, password: str, quiet: dict) -> None:
+    (folder / "password").write_text(password)
+    if "user" in quiet:
+        for path in (folder, folder / "password"):
+            os.chown(path, quiet["user"], quiet["group"])
+    access = ["-U", "portal", "--pwfile", folder / "password", "-A", "scram-sha-256"]
+    words = ["-E", "UTF8", "--locale=C", "--no-sync"]
+    subprocess.run([find_program("initdb"), "-D", folder / "data", *access, *words], check=True, **quiet)
+
+
+def start_server(folder: Path, port: int, quiet: dict) -> subprocess.Popen:
+    where = ["-D", folder / "data", "-p", str(port), "-k", folder]
+    options = [part for option in ["listen_addresses=127.0.0.1", *FAST] for part in ("-c", option)]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [find_program("postgres"), *where, *options], stderr=log, start_new_session=True, **quiet
+        )
 
 
 def run(command: list[str], url: str) -> int:

@@ -35,10 +35,7 @@ def connect_pool(
         raise InvalidInput(
             {"environment": ["1 to 8 lower-case letters and digits, such as prod: it is part of every secret."]}
         )
-    try:
-        described = Gateway(region, user_pool_id).describe_pool()
-    except NotFound:
-        raise InvalidInput({"user_pool_id": [f"Cognito has no user pool {user_pool_id} in {region}."]}) from None
+    described = _look_up(region, user_pool_id)
     domain = described.get("CustomDomain") or described.get("Domain") or ""
     issuer = issuer or f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
     with transaction.atomic():
@@ -50,15 +47,29 @@ def connect_pool(
             issuer=issuer,
             token_url=token_url or _token_url(domain, region),
             jwks_url=jwks_url or f"{issuer}/.well-known/jwks.json",
-            tier=described.get("UserPoolTier", ""),
-            trigger_version=trigger_version(described),
             claims_table=claims_table,
             usage_table=usage_table,
             trigger_mode=trigger_mode,
-            checked_at=timezone.now(),
+            **_plan_and_trigger(described),
         )
         audit.append("pool:connect", Outcome.OK, actor=actor, via=via, pool=pool, detail={"user_pool_id": user_pool_id})
     return pool
+
+
+def _look_up(region: str, user_pool_id: str) -> dict[str, Any]:
+    try:
+        return Gateway(region, user_pool_id).describe_pool()
+    except NotFound:
+        raise InvalidInput({"user_pool_id": [f"Cognito has no user pool {user_pool_id} in {region}."]}) from None
+
+
+def _plan_and_trigger(described: dict[str, Any]) -> dict[str, Any]:
+    """What decides whether machine tokens carry claims, and when we looked."""
+    return {
+        "tier": described.get("UserPoolTier", ""),
+        "trigger_version": trigger_version(described),
+        "checked_at": timezone.now(),
+    }
 
 
 def change_urls(pool: UserPool, *, actor: User, token_url: str, jwks_url: str, via: str = "web") -> None:
@@ -85,14 +96,13 @@ def _token_url(domain: str, region: str) -> str:
 def check_presence(pool: UserPool) -> bool:
     """False, and marked so, when Cognito says the pool does not exist: then nothing about its clients is drift.
 
-    Notes plan and trigger as they are now: both decide whether machine tokens carry claims.
+    Notes plan and trigger as they are now.
     """
-    facts: dict[str, Any] = {"is_missing": False, "checked_at": timezone.now()}
     try:
         described = Gateway(pool.region, pool.user_pool_id).describe_pool()
-        facts |= {"tier": described.get("UserPoolTier", ""), "trigger_version": trigger_version(described)}
+        facts = {"is_missing": False} | _plan_and_trigger(described)
     except NotFound:
-        facts["is_missing"] = True
+        facts = {"is_missing": True, "checked_at": timezone.now()}
     UserPool.objects.filter(pk=pool.pk).update(**facts)
     return not facts["is_missing"]
 
