@@ -66,11 +66,9 @@ def create_client(
         "attributes": attributes, "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days,
         "no_expiry_reason": no_expiry_reason, "contact": contact.pk if contact else None, "notes": _mark(notes),
     }  # fmt: skip
-    app_client = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
+    new = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
     try:
-        scope_rows, overrides = _check_creation(pool, tenant, params)
-        with transaction.atomic():
-            operation = _write_creation(app_client, scope_rows, overrides, params, via)
+        operation = _begin_creation(new, params, via)
     except (IntegrityError, InvalidInput) as error:
         if repeated := _created_by(operation_id, params, actor):  # an earlier click took the id, and with it the name
             return repeated
@@ -78,8 +76,14 @@ def create_client(
             raise
         raise InvalidInput({"name": [_taken(tenant, name)]}) from None
     drive(operation)
-    app_client.refresh_from_db()
-    return app_client
+    new.refresh_from_db()
+    return new
+
+
+def _begin_creation(app_client: AppClient, params: dict[str, Any], via: str) -> Operation:
+    scope_rows, overrides = _check_creation(app_client.pool, app_client.tenant, params)
+    with transaction.atomic():
+        return _write_creation(app_client, scope_rows, overrides, params, via)
 
 
 def _created_by(operation_id: str, params: dict[str, Any], actor: User) -> AppClient | None:

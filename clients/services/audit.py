@@ -74,9 +74,13 @@ def append(
     )
     entry.hash = _hash(entry)
     entry.save(force_insert=True)
+    _keep_origin(entry)
+    return entry
+
+
+def _keep_origin(entry: AuditEntry) -> None:
     if origin := _origin.get():
         AuditOrigin.objects.create(entry=entry, address=origin.address or None, agent=origin.agent)
-    return entry
 
 
 def _hash(entry: AuditEntry) -> str:

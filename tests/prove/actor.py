@@ -3,71 +3,93 @@
 import json
 import os
 import sys
+from typing import Any
 
 import django
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from django.db import transaction  # noqa: E402  (after Django is set up)
+
+from clients.models import AppClient, Tenant, User, UserPool  # noqa: E402
+from clients.services import (  # noqa: E402
+    app_clients,
+    attributes,
+    catalogue,
+    client_states,
+    operations,
+)
+
+Said = dict[str, Any]  # actor and operation_id, as every act takes them
+
+
+def create_client(pool: UserPool, said: Said) -> None:
+    wanted: Said = {"name": "northwind-orders-prod", "scopes": ["orders/read"], "attributes": {"rate_limit": "120"}}
+    app_clients.create_client(pool, tenant=Tenant.objects.get(slug="northwind"), **wanted, **said)
+
+
+def change_client(pool: UserPool, said: Said) -> None:
+    app_client = AppClient.objects.get()
+    scopes = ["orders/write", "shipments/read"]
+    app_clients.change_scopes(app_client, generation=app_client.generation, scopes=scopes, **said)
+
+
+def change_attributes(pool: UserPool, said: Said) -> None:
+    app_client = AppClient.objects.get()
+    values = {"rate_limit": "240"}
+    attributes.change_attributes(app_client, generation=app_client.generation, values=values, **said)
+
+
+def pause_client(pool: UserPool, said: Said) -> None:
+    client_states.pause_client(AppClient.objects.get(), reason="the tenant asked", **said)
+
+
+def resume_client(pool: UserPool, said: Said) -> None:
+    client_states.resume_client(AppClient.objects.get(), reason="the tenant asked", **said)
+
+
+def delete_client(pool: UserPool, said: Said) -> None:
+    client_states.delete_client(AppClient.objects.get(), reason="the tenant asked", **said)
+
+
+def create_server(pool: UserPool, said: Said) -> None:
+    wanted: Said = {"identifier": "invoices", "name": "invoices", "scopes": {"read": "read invoices"}}
+    catalogue.create_resource_server(pool, **wanted, **said)
+
+
+def change_server(pool: UserPool, said: Said) -> None:
+    server = pool.resource_servers.get(identifier="shipments")
+    wanted: Said = {"name": "parcels", "descriptions": {"read": "read parcels"}, "added": {"label": "print labels"}}
+    catalogue.change_resource_server(server, generation=server.generation, **wanted, **said)
+
+
+def delete_server(pool: UserPool, said: Said) -> None:
+    server = pool.resource_servers.get(identifier="shipments")
+    with transaction.atomic():
+        operation = catalogue.begin_delete(server, via="test", reason="unused", **said)
+    operations.drive(operation)
+
+
+ACTS = {
+    "client:create": create_client,
+    "client:change": change_client,
+    "client:attributes": change_attributes,
+    "client:pause": pause_client,
+    "client:resume": resume_client,
+    "client:delete": delete_client,
+    "resource_server:create": create_server,
+    "resource_server:change": change_server,
+    "resource_server:delete": delete_server,
+}
+
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    django.setup()
-    from django.db import transaction
-
-    from clients.models import AppClient, Tenant, User, UserPool
-    from clients.services import app_clients, attributes, catalogue, client_states, operations
-
     wanted = json.loads(sys.argv[1])
-    actor, pool = User.objects.get(pk=wanted["actor"]), UserPool.objects.get(pk=wanted["pool"])
-    if wanted["kind"] == "client:create":
-        app_clients.create_client(
-            pool,
-            actor=actor,
-            operation_id=wanted["operation_id"],
-            tenant=Tenant.objects.get(slug="northwind"),
-            name="northwind-orders-prod",
-            scopes=["orders/read"],
-            attributes={"rate_limit": "120"},
-        )
-    elif wanted["kind"] == "client:change":
-        app_client = AppClient.objects.get()
-        app_clients.change_scopes(
-            app_client,
-            actor=actor,
-            operation_id=wanted["operation_id"],
-            generation=app_client.generation,
-            scopes=["orders/write", "shipments/read"],
-        )
-    elif wanted["kind"] == "client:attributes":
-        app_client = AppClient.objects.get()
-        attributes.change_attributes(
-            app_client,
-            actor=actor,
-            operation_id=wanted["operation_id"],
-            generation=app_client.generation,
-            values={"rate_limit": "240"},
-        )
-    elif wanted["kind"] in ("client:pause", "client:resume", "client:delete"):
-        act = getattr(client_states, wanted["kind"].removeprefix("client:") + "_client")
-        act(AppClient.objects.get(), actor=actor, operation_id=wanted["operation_id"], reason="the tenant asked")
-    elif wanted["kind"] == "resource_server:create":
-        catalogue.create_resource_server(
-            pool, actor=actor, operation_id=wanted["operation_id"], identifier="invoices", name="invoices",
-            scopes={"read": "read invoices"},
-        )  # fmt: skip
-    elif wanted["kind"] == "resource_server:change":
-        server = pool.resource_servers.get(identifier="shipments")
-        catalogue.change_resource_server(
-            server, actor=actor, operation_id=wanted["operation_id"], generation=server.generation, name="parcels",
-            descriptions={"read": "read parcels"}, added={"label": "print labels"},
-        )  # fmt: skip
-    elif wanted["kind"] == "resource_server:delete":
-        server = pool.resource_servers.get(identifier="shipments")
-        with transaction.atomic():
-            operation = catalogue.begin_delete(
-                server, actor=actor, operation_id=wanted["operation_id"], via="test", reason="unused"
-            )
-        operations.drive(operation)
-    else:
+    if wanted["kind"] not in ACTS:
         raise SystemExit(f"No act for {wanted['kind']}: add one, the engine has a kind this file does not know.")
+    said = {"actor": User.objects.get(pk=wanted["actor"]), "operation_id": wanted["operation_id"]}
+    ACTS[wanted["kind"]](UserPool.objects.get(pk=wanted["pool"]), said)
 
 
 if __name__ == "__main__":
