@@ -66,7 +66,9 @@ def test_forgotten_password_is_replaced_by_the_mailed_link(world, client, settin
     support, settings.BASE_URL = world.people["support"], "https://portal.example.com"
     asked = client.post("/account/password/reset/", {"email": support.email}, HTTP_HOST="127.0.0.1", follow=True)
     assert asked.status_code == 200 and "Look into your mail" in asked.content.decode()
-    (link,) = re.findall(r"https://portal\.example\.com(/\S+)", mail.outbox[0].body)
+    (sent,) = mail.outbox
+    (link,) = re.findall(r"https://portal\.example\.com(/\S+)", sent.body)
+    assert "127.0.0.1" not in str(sent.message()) and support.email in sent.body
 
     page = client.get(link, follow=True)
     typed = {"password1": "another long passphrase", "password2": "another long passphrase"}
@@ -74,6 +76,16 @@ def test_forgotten_password_is_replaced_by_the_mailed_link(world, client, settin
 
     assert "Password saved" in saved.content.decode()
     assert User.objects.get(pk=support.pk).check_password("another long passphrase")
+    assert "no longer works" in client.get(link, follow=True).content.decode()
+
+
+def test_forgotten_passwords_link_is_good_for_an_hour(world, client, settings):
+    client.post("/account/password/reset/", {"email": world.people["support"].email})
+    link = re.search(r"/account/password/reset/key/\S+", mail.outbox[0].body)[0]
+    assert "Choose a new password" in client.get(link, follow=True).content.decode()
+    client.session.flush()
+    assert settings.PASSWORD_RESET_TIMEOUT == 3600
+    settings.PASSWORD_RESET_TIMEOUT = -1  # as if that hour were over
     assert "no longer works" in client.get(link, follow=True).content.decode()
 
 
