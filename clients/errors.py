@@ -21,6 +21,13 @@ class InvalidInput(PortalError):
         self.fields = fields
 
 
+def refuse(problems: dict[str, list[str]]) -> None:
+    """Raises InvalidInput when any field has a sentence against it."""
+    found = {name: sentences for name, sentences in problems.items() if sentences}
+    if found:
+        raise InvalidInput(found)
+
+
 class Conflict(PortalError):
     """Somebody else was first: a newer generation, another live operation, other parameters under the same id."""
 

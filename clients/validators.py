@@ -73,6 +73,29 @@ def check_claim_name(name: str) -> list[str]:
     return []
 
 
+def check_choices(choices: list[str]) -> list[str]:
+    if not choices:
+        return ["Give at least one choice, each on a line of its own."]
+    problems = [f"{choice} stands there twice." for choice in sorted({c for c in choices if choices.count(c) > 1})]
+    for choice in choices:
+        try:
+            _text(choice)
+        except ValueError as error:
+            problems.append(f"{choice[:40]}: {error}")
+    return problems
+
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+SLUG_MAX = 40
+
+
+def check_slug(slug: str) -> list[str]:
+    """`new` is a page of the portal."""
+    if len(slug) > SLUG_MAX or not SLUG.fullmatch(slug):
+        return [f"Use a to z, digits and single hyphens between them, at most {SLUG_MAX} characters."]
+    return [f"{slug} is a word of the portal itself. Choose another."] if slug == "new" else []
+
+
 def clean_value(kind: str, raw: Any, choices: list[str]) -> Any:
     """The typed value of an attribute, from text as people give it. Raises ValueError with a sentence."""
     if kind == "choice":

@@ -1,36 +1,40 @@
 """Attributes as people change them: definitions, a tenant's values, a client's own. `claims` makes the documents."""
 
+from copy import copy
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
-from clients.errors import Conflict, InvalidInput
+from clients.errors import Conflict, InvalidInput, refuse
 from clients.models import (
     AppClient,
     AttributeDefinition,
-    ClientOverride,
+    AttributeType,
     Operation,
     Outcome,
     Status,
     Tenant,
+    TenantStatus,
     TenantValue,
     User,
     UserPool,
 )
-from clients.services import audit, claims
+from clients.services import audit, claims, effects
+from clients.services.effects import Effect
 from clients.services.operations import Record, begin, drive, find_repeated, step
-from clients.validators import check_claim_name, clean_value
+from clients.validators import check_choices, check_claim_name, clean_value
 
 CHANGE_ATTRIBUTES = "client:attributes"
+CHANGEABLE = ("description", "choices", "is_required", "default", "is_overridable")
 
 
 # --- Definitions -------------------------------------------------------------------------------
 
 
-def define_attribute(
+def plan_definition(
     *,
-    actor: User,
     claim_name: str,
     type: str,
     choices: list[str] | None = None,
@@ -38,35 +42,190 @@ def define_attribute(
     default: Any = None,
     is_overridable: bool = False,
     description: str = "",
-    via: str = "web",
-) -> AttributeDefinition:
-    """A new attribute definition; with a default, every present client's document is published anew.
+) -> tuple[AttributeDefinition, Effect]:
+    """A definition as it would be, unsaved, and whose tokens would change. Raises InvalidInput by field."""
+    planned = AttributeDefinition(
+        claim_name=claim_name, type=type, choices=choices or [], is_required=is_required, default=default,
+        is_overridable=is_overridable, description=description,
+    )  # fmt: skip
+    problems = {"claim_name": _claim_name_problems(claim_name)}
+    if known := AttributeDefinition.objects.filter(claim_name=claim_name).first():
+        state = "retired: take it back instead" if known.retired_at else "there"
+        problems["claim_name"].append(f"The attribute {claim_name} is already {state}.")
+    if type not in AttributeType.values:
+        problems["type"] = ["Choose a type."]
+    return _checked_plan(None, planned, problems)
 
-    Refused: reserved or malformed claim names, a default of the wrong type.
+
+def define_attribute(*, actor: User, via: str = "web", **facts: Any) -> AttributeDefinition:
+    """A new attribute definition (facts: see `plan_definition`); with a default, every present client's document is
+    published anew.
+
+    Refused (InvalidInput by field): claim names reserved, malformed or taken, a default of the wrong type, required
+    without a default while there are tenants, none of which can have a value yet.
     """
-    problems = {"claim_name": check_claim_name(claim_name)}
-    if UserPool.objects.filter(tenant_claim=claim_name).exists():
-        problems["claim_name"].append("This claim carries the tenant itself; the portal fills it.")
-    if default is not None:
-        try:
-            default = clean_value(type, default, choices or [])
-        except ValueError as error:
-            problems["default"] = [str(error)]
-    _refuse(problems)
-    fields = {"claim_name": claim_name, "type": type, "choices": choices or [], "default": default}
-    flags = {"is_required": is_required, "is_overridable": is_overridable}
     with transaction.atomic():
-        definition = AttributeDefinition.objects.create(**fields, **flags, description=description)
-        touched = _publish_anew(AppClient.objects.all()) if default is not None else 0
-        detail = fields | flags | {"clients": touched}
-        audit.append("attribute:define", Outcome.OK, actor=actor, via=via, detail=detail)
+        claims.hold_definitions()
+        definition, effect = plan_definition(**facts)
+        definition.save(force_insert=True)
+        touched = _publish_anew(effect.rows)
+        detail = {"claim_name": definition.claim_name, "type": definition.type} | _told(definition)
+        audit.append("attribute:define", Outcome.OK, actor=actor, via=via, detail=detail | {"clients": touched})
     return definition
 
 
-def _refuse(problems: dict[str, list[str]]) -> None:
-    found = {name: sentences for name, sentences in problems.items() if sentences}
-    if found:
-        raise InvalidInput(found)
+def plan_change(definition: AttributeDefinition, **facts: Any) -> tuple[AttributeDefinition, Effect]:
+    """The definition as it would be, unsaved, and whose tokens would change. Raises InvalidInput by field."""
+    planned = copy(definition)
+    for name in CHANGEABLE:
+        setattr(planned, name, facts.get(name, getattr(definition, name)))
+    return _checked_plan(definition, planned, {})
+
+
+def change_definition(
+    definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web", **facts: Any
+) -> int:
+    """The definition's description, choices, default, requirement and override rule become these; returns how many
+    clients' documents are published anew. Claim name and type never change: callers rely on both.
+
+    Saving what is there already is no act. Refused: removing a choice somebody uses, requiring what a tenant lacks,
+    ending overrides clients have, documents that would become too large (InvalidInput by field); a form older than
+    the definition (Conflict).
+    """
+    planned, _ = plan_change(definition, **facts)
+    if _told(planned) == _told(definition):
+        return 0
+    return _save_definition(
+        "attribute:change", definition, lambda: plan_change(definition, **facts), CHANGEABLE, generation, actor, via
+    )
+
+
+def plan_retirement(definition: AttributeDefinition, *, is_retired: bool) -> tuple[AttributeDefinition, Effect]:
+    """The definition retired or taken back, unsaved, and whose tokens would change. Raises InvalidInput by field."""
+    planned = copy(definition)
+    planned.retired_at = timezone.now() if is_retired else None
+    problems = {} if is_retired else {"claim_name": _claim_name_problems(definition.claim_name)}
+    return _checked_plan(definition, planned, problems)
+
+
+def retire_definition(definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web") -> int:
+    """The claim leaves every token; values stay here for `restore_definition`. Returns how many clients' documents
+    are published anew. Already retired is no act; a form older than the definition is refused (Conflict)."""
+    if definition.retired_at:
+        return 0
+    return _save_definition(
+        "attribute:retire", definition, lambda: plan_retirement(definition, is_retired=True), ("retired_at",),
+        generation, actor, via,
+    )  # fmt: skip
+
+
+def restore_definition(definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web") -> int:
+    """The retired claim returns with the values it had; returns how many clients' documents are published anew.
+
+    Not retired is no act. Refused: a tenant made since lacks a required value (InvalidInput); a form older than the
+    definition (Conflict).
+    """
+    if not definition.retired_at:
+        return 0
+    return _save_definition(
+        "attribute:restore", definition, lambda: plan_retirement(definition, is_retired=False), ("retired_at",),
+        generation, actor, via,
+    )  # fmt: skip
+
+
+def _save_definition(
+    action: str, definition: AttributeDefinition, plan: Any, fields: tuple[str, ...], generation: int, actor: User,
+    via: str,
+) -> int:  # fmt: skip
+    """One transaction: planned again under the lock, written if nobody was faster, its clients' documents newer."""
+    with transaction.atomic():
+        claims.hold_definitions()
+        same = AttributeDefinition.objects.filter(pk=definition.pk, generation=generation)
+        if not same.update(generation=F("generation") + 1):
+            raise Conflict("Somebody changed this attribute since you opened the page. Look at it as it is now first.")
+        planned, effect = plan()
+        planned.generation = generation + 1
+        planned.save(update_fields=fields)
+        touched = _publish_anew(effect.rows)
+        detail: dict[str, Any] = {"claim_name": definition.claim_name, "clients": touched}
+        if fields == CHANGEABLE:
+            detail |= {"before": _told(definition), "after": _told(planned)}
+        audit.append(action, Outcome.OK, actor=actor, via=via, detail=detail)
+    for name in (*fields, "generation"):
+        setattr(definition, name, getattr(planned, name))
+    return touched
+
+
+def _told(definition: AttributeDefinition) -> dict[str, Any]:
+    return {name: getattr(definition, name) for name in CHANGEABLE}
+
+
+def _claim_name_problems(claim_name: str) -> list[str]:
+    problems = check_claim_name(claim_name)
+    if UserPool.objects.filter(tenant_claim=claim_name).exists():
+        problems.append("This claim carries the tenant itself; the portal fills it.")
+    return problems
+
+
+def _checked_plan(
+    before: AttributeDefinition | None, planned: AttributeDefinition, problems: dict[str, list[str]]
+) -> tuple[AttributeDefinition, Effect]:
+    """Types the default, then refuses by field what the definition as planned would break."""
+    is_choice = planned.type == AttributeType.CHOICE
+    problems["choices"] = check_choices(planned.choices) if is_choice else []
+    if planned.default in (None, ""):
+        planned.default = None
+    elif planned.type in AttributeType.values:
+        try:
+            planned.default = clean_value(planned.type, planned.default, planned.choices)
+        except ValueError as error:
+            problems["default"] = [str(error)]
+    if before:
+        problems["choices"] += _choices_in_use(before, planned)
+        problems["is_overridable"] = _overrides_in_use(before, planned)
+    problems["is_required"] = _lacking(planned)
+    refuse(problems)
+    effect = effects.of_definition(before, planned)
+    others = [d for d in claims.present_definitions() if d.pk != planned.pk]
+    definitions = others if planned.retired_at else [*others, planned]
+    _refuse_misfit(effect.rows, definitions, claims.values_by_tenant(), field="default")
+    return planned, effect
+
+
+def _choices_in_use(before: AttributeDefinition, planned: AttributeDefinition) -> list[str]:
+    problems = []
+    for choice in before.choices:
+        if choice not in planned.choices:
+            tenants = Tenant.objects.filter(values__definition=before, values__value=choice)
+            overriding = AppClient.objects.present().filter(overrides__definition=before, overrides__value=choice)
+            if users := _named([*tenants.values_list("name", flat=True), *overriding.values_list("name", flat=True)]):
+                problems.append(f"{choice} is used by {users}. Give them another value first.")
+    return problems
+
+
+def _overrides_in_use(before: AttributeDefinition, planned: AttributeDefinition) -> list[str]:
+    if planned.is_overridable or not before.is_overridable:
+        return []
+    overriding = AppClient.objects.present().filter(overrides__definition=before).order_by("name")
+    if users := _named(list(overriding.values_list("name", flat=True))):
+        return [f"These clients have a value of their own: {users}. Let them follow their tenant first."]
+    return []
+
+
+def _lacking(planned: AttributeDefinition) -> list[str]:
+    """Every tenant has a value for what is required; else a client of it could not be whole."""
+    if not planned.is_required or planned.default is not None or planned.retired_at:
+        return []
+    tenants = Tenant.objects.exclude(status=TenantStatus.OFF_BOARDED)
+    given = TenantValue.objects.filter(definition_id=planned.pk).values("tenant")
+    if lacking := _named(list(tenants.exclude(pk__in=given).values_list("name", flat=True))):
+        return [f"No value is set for {lacking}. Give a default, or set their values first."]
+    return []
+
+
+def _named(names: list[str], shown: int = 5) -> str:
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _publish_anew(app_clients: QuerySet[AppClient]) -> int:
@@ -79,7 +238,8 @@ def _publish_anew(app_clients: QuerySet[AppClient]) -> int:
 
 
 def typed_values(raw: dict[str, Any]) -> dict[AttributeDefinition, Any]:
-    """Values as people type them, by definition; None and empty text are left out. Raises InvalidInput by field."""
+    """Values as people type them, by definition; None and empty text are left out. Raises InvalidInput by field:
+    unknown attributes, wrong types, a required one without a value and without a default."""
     known = {definition.claim_name: definition for definition in claims.present_definitions()}
     typed: dict[AttributeDefinition, Any] = {}
     problems: dict[str, list[str]] = {}
@@ -94,7 +254,10 @@ def typed_values(raw: dict[str, Any]) -> dict[AttributeDefinition, Any]:
             typed[definition] = clean_value(definition.type, value, definition.choices)
         except ValueError as error:
             problems[f"attribute:{claim_name}"] = [str(error)]
-    _refuse(problems)
+    for claim_name, definition in known.items():
+        if definition.is_required and definition.default is None and definition not in typed:
+            problems.setdefault(f"attribute:{claim_name}", [f"{claim_name} is required: every token carries it."])
+    refuse(problems)
     return typed
 
 
@@ -104,46 +267,55 @@ def values_of(tenant: Tenant) -> dict[str, Any]:
     return dict(present.values_list("definition__claim_name", "value"))
 
 
+def plan_tenant_values(tenant: Tenant, values: dict[str, Any]) -> tuple[dict[AttributeDefinition, Any], Effect]:
+    """The values typed, and whose tokens would change. Raises InvalidInput by field, also when a client's document
+    would not be whole any more."""
+    typed = typed_values(values)
+    effect = effects.of_tenant_values(tenant, typed)
+    planned = {tenant.pk: {definition.pk: value for definition, value in typed.items()}}
+    _refuse_misfit(effect.rows, claims.present_definitions(), planned)
+    return typed, effect
+
+
 def set_tenant_values(tenant: Tenant, *, actor: User, generation: int, values: dict[str, Any], via: str = "web") -> int:
     """The tenant's values become exactly these; returns how many clients' documents are published anew for it.
 
-    Saving what is there already is no act. Refused: unknown attributes, wrong types, documents that would become too
-    large (InvalidInput by field), a form older than the tenant (Conflict). The worker publishes; each client says
-    until then that its attributes are not published.
+    Saving what is there already is no act. Refused: unknown attributes, wrong types, a required one left empty,
+    documents that would become too large (InvalidInput by field), a form older than the tenant (Conflict). The worker
+    publishes; each client says until then that its attributes are not published.
     """
-    typed = typed_values(values)
-    before, after = values_of(tenant), {d.claim_name: value for d, value in typed.items()}
+    before, after = values_of(tenant), {d.claim_name: value for d, value in typed_values(values).items()}
     if before == after:
         return 0
     with transaction.atomic():
         same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
         if not same.update(generation=F("generation") + 1):
             raise Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
+        claims.hold_definitions()
+        typed, effect = plan_tenant_values(tenant, values)
+        touched = _publish_anew(effect.rows)
         TenantValue.objects.filter(tenant=tenant, definition__retired_at__isnull=True).delete()
         TenantValue.objects.bulk_create(TenantValue(tenant=tenant, definition=d, value=v) for d, v in typed.items())
-        _refuse_unfitting(tenant)
-        touched = _publish_anew(tenant.app_clients.all())
         detail = {"before": before, "after": after, "clients": touched}
         audit.append("tenant:set_values", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
     tenant.generation = generation + 1
     return touched
 
 
-def _refuse_unfitting(tenant: Tenant) -> None:
-    """Raises InvalidInput, which undoes the transaction, when a client's document would not be whole any more."""
-    own: dict[int, dict[str, Any]] = {}
-    overrides = ClientOverride.objects.filter(app_client__tenant=tenant)
-    for pk, claim_name, value in overrides.values_list("app_client", "definition__claim_name", "value"):
-        own.setdefault(pk, {})[claim_name] = value
-    seen: list[Any] = []
-    for app_client in tenant.app_clients.present().select_related("pool"):
-        kind = (app_client.pool_id, own.get(app_client.pk, {}))
-        if kind in seen:  # most clients have no values of their own, so one look does for them all
-            continue
-        seen.append(kind)
-        for claim_name, sentences in claims.preview(app_client.pool, tenant, kind[1]).problems.items():
-            field = f"attribute:{claim_name}" if claim_name else "attributes"
-            raise InvalidInput({field: [f"Client {app_client.name}: {sentence}" for sentence in sentences]})
+def _refuse_misfit(
+    app_clients: QuerySet[AppClient], definitions: list[AttributeDefinition], values: dict[int, dict[int, Any]],
+    *, field: str = "",
+) -> None:  # fmt: skip
+    """Raises InvalidInput, at `field` or at the claim's own, when a client's document would not be whole."""
+    misfit = claims.first_misfit(app_clients, definitions, values)
+    if misfit is None:
+        return
+    app_client, problems = misfit
+    fields: dict[str, list[str]] = {}
+    for claim_name, sentences in problems.items():
+        name = field or (f"attribute:{claim_name}" if claim_name else "attributes")
+        fields.setdefault(name, []).extend(f"Client {app_client.name}: {sentence}" for sentence in sentences)
+    raise InvalidInput(fields)
 
 
 # --- A client's own values -----------------------------------------------------------------------
@@ -172,8 +344,9 @@ def change_attributes(
             f"The attributes of a client that is {app_client.get_status_display().lower()} stay as they are."
         )
     checked = claims.preview(app_client.pool, app_client.tenant, values)
-    _refuse(checked.problems)
+    refuse(checked.problems)
     with transaction.atomic():
+        claims.hold_definitions()
         claims.raise_generation(app_client, generation)
         told = {"before": claims.overrides_of(app_client), "after": checked.overrides}
         claims.write_overrides(app_client, checked.overrides)

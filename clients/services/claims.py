@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from clients.aws import claims_table
@@ -84,11 +84,34 @@ def _clean_overrides(
     return values, problems
 
 
+def hold_definitions() -> None:
+    """Until the caller's transaction ends, no other one changes definitions, values or overrides: each sees whose
+    documents the other touches. Take it after a tenant's row and before a client's. SQLite has one writer anyway."""
+    if connection.features.has_select_for_update:
+        list(AttributeDefinition.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
+
+
+def stored_values(tenant: Tenant) -> dict[int, Any]:
+    """The tenant's values by definition, also of retired ones."""
+    return dict(TenantValue.objects.filter(tenant=tenant).values_list("definition_id", "value"))
+
+
+def values_by_tenant() -> dict[int, dict[int, Any]]:
+    """The same of every tenant."""
+    found: dict[int, dict[int, Any]] = {}
+    for tenant_id, definition_id, value in TenantValue.objects.values_list("tenant", "definition", "value"):
+        found.setdefault(tenant_id, {})[definition_id] = value
+    return found
+
+
 def _effective(
-    pool: UserPool, tenant: Tenant, overrides: dict[str, Any], definitions: list[AttributeDefinition]
+    pool: UserPool,
+    tenant: Tenant,
+    overrides: dict[str, Any],
+    definitions: list[AttributeDefinition],
+    tenant_values: dict[int, Any],
 ) -> tuple[list[Claim], dict[str, list[str]]]:
     """The claims we add, in order, and what is missing."""
-    tenant_values = dict(TenantValue.objects.filter(tenant=tenant).values_list("definition_id", "value"))
     claims = [Claim(pool.tenant_claim, tenant.slug, "tenant")]
     problems: dict[str, list[str]] = {}
     for definition in definitions:
@@ -121,12 +144,10 @@ def preview(
     """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
     definitions = present_definitions()
     values, problems = _clean_overrides(overrides, definitions)
-    ours, missing = _effective(pool, tenant, values, definitions)
+    ours, missing = _effective(pool, tenant, values, definitions, stored_values(tenant))
     client_id = app_client.client_id if app_client and app_client.client_id else "made by Cognito"
     size = len(_document_text(ours).encode())
-    problems = missing | problems
-    if size > DOCUMENT_MAX_BYTES:
-        problems[""] = [f"The attributes need {size} bytes; at most {DOCUMENT_MAX_BYTES} fit. Shorten a value."]
+    problems = missing | problems | _too_large(size)
     claims = [
         Claim("iss", pool.issuer, "cognito"),
         Claim("sub", client_id, "cognito"),
@@ -139,14 +160,49 @@ def preview(
     return Preview(claims, size, problems, values)
 
 
+def _too_large(size: int) -> dict[str, list[str]]:
+    if size <= DOCUMENT_MAX_BYTES:
+        return {}
+    return {"": [f"The attributes need {size} bytes; at most {DOCUMENT_MAX_BYTES} fit. Shorten a value."]}
+
+
+def first_misfit(
+    app_clients: QuerySet[AppClient],
+    definitions: list[AttributeDefinition],
+    tenant_values: dict[int, dict[int, Any]],
+) -> tuple[AppClient, dict[str, list[str]]] | None:
+    """The first of them whose document would not be whole under these definitions and values (by tenant), with its
+    problems by claim name; None when all fit. For looking before anything is saved."""
+    own: dict[int, dict[str, Any]] = {}
+    overrides = ClientOverride.objects.filter(app_client__in=app_clients)
+    for pk, claim_name, value in overrides.values_list("app_client", "definition__claim_name", "value"):
+        own.setdefault(pk, {})[claim_name] = value
+    seen = set()
+    for app_client in app_clients.select_related("pool", "tenant"):
+        overridden = own.get(app_client.pk, {})
+        kind = (app_client.pool_id, app_client.tenant_id, json.dumps(overridden, sort_keys=True))
+        if kind in seen:  # most clients have no values of their own, so one look does for all of a tenant's
+            continue
+        seen.add(kind)
+        values = tenant_values.get(app_client.tenant_id, {})
+        ours, missing = _effective(app_client.pool, app_client.tenant, overridden, definitions, values)
+        if problems := missing | _too_large(len(_document_text(ours).encode())):
+            return app_client, problems
+    return None
+
+
 def overrides_of(app_client: AppClient) -> dict[str, Any]:
-    return dict(app_client.overrides.values_list("definition__claim_name", "value"))
+    """The client's own values, of definitions still in use."""
+    present = app_client.overrides.filter(definition__retired_at__isnull=True)
+    return dict(present.values_list("definition__claim_name", "value"))
 
 
 def write_overrides(app_client: AppClient, values: dict[str, Any]) -> None:
-    """Replaces the overrides with typed values, inside the caller's transaction."""
+    """Replaces the overrides with typed values, inside the caller's transaction. Those of retired definitions stay:
+    they count again when the definition is taken back."""
+    hold_definitions()
     definitions = {d.claim_name: d for d in AttributeDefinition.objects.filter(claim_name__in=values)}
-    app_client.overrides.all().delete()
+    app_client.overrides.filter(definition__retired_at__isnull=True).delete()
     ClientOverride.objects.bulk_create(
         ClientOverride(app_client=app_client, definition=definitions[name], value=value)
         for name, value in values.items()
@@ -169,7 +225,10 @@ def document_for(app_client: AppClient) -> claims_table.Document:
     state = {Status.PAUSED: "paused", Status.DELETED: "deleted"}.get(Status(app_client.status), "active")
     claims: list[Claim] = []
     if state == "active":
-        claims, _ = _effective(app_client.pool, app_client.tenant, overrides_of(app_client), present_definitions())
+        values = stored_values(app_client.tenant)
+        claims, _ = _effective(
+            app_client.pool, app_client.tenant, overrides_of(app_client), present_definitions(), values
+        )
     return claims_table.Document(app_client.client_id, app_client.document_version, state, _document_text(claims))
 
 

@@ -1,13 +1,23 @@
-"""Tenants and the values their clients' tokens carry."""
+"""Tenants: their name, contact and keep period; `attributes` sets their values."""
 
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import F
 
-from clients.errors import InvalidInput
-from clients.models import AttributeDefinition, Outcome, Tenant, TenantValue, User
-from clients.services import audit
-from clients.validators import clean_value
+from clients.errors import Conflict, InvalidInput, refuse
+from clients.models import Outcome, Tenant, TenantValue, User
+from clients.services import audit, claims
+from clients.services.attributes import typed_values
+from clients.validators import SLUG_MAX, check_slug
+
+LONGEST_KEEP = 365  # days
+T = TypeVar("T")
 
 
 def create_tenant(
@@ -17,31 +27,111 @@ def create_tenant(
     name: str,
     contact: User | None = None,
     contact_email: str = "",
+    keep_days: int = 30,
     values: dict[str, Any],
     via: str = "web",
 ) -> Tenant:
-    """A tenant with its attribute values. Refused (InvalidInput by field): a taken slug or name, wrong values."""
-    problems: dict[str, list[str]] = {}
+    """A tenant with its attribute values. Refused (InvalidInput by field): a malformed or taken slug, a taken name,
+    wrong values, a required value left empty."""
+    problems = _problems(name, contact, contact_email, keep_days) | {"slug": check_slug(slug)}
     if Tenant.objects.filter(slug=slug).exists():
-        problems["slug"] = [f"{slug} is taken; the slug is the tenant's identity in tokens."]
+        problems["slug"].append(f"{slug} is taken; the slug is the tenant's identity in tokens.")
     if Tenant.objects.filter(name=name).exists():
-        problems["name"] = [f"There is a tenant named {name} already."]
-    definitions = {d.claim_name: d for d in AttributeDefinition.objects.filter(retired_at__isnull=True)}
-    typed: dict[str, Any] = {}
-    for claim_name, raw in values.items():
-        try:
-            typed[claim_name] = clean_value(definitions[claim_name].type, raw, definitions[claim_name].choices)
-        except KeyError:
-            problems[f"attribute:{claim_name}"] = [f"There is no attribute {claim_name}."]
-        except ValueError as error:
-            problems[f"attribute:{claim_name}"] = [str(error)]
-    if problems:
-        raise InvalidInput(problems)
+        problems["name"].append(_taken(name))
     with transaction.atomic():
-        tenant = Tenant.objects.create(slug=slug, name=name, contact=contact, contact_email=contact_email)
-        rows = [TenantValue(tenant=tenant, definition=definitions[key], value=value) for key, value in typed.items()]
-        TenantValue.objects.bulk_create(rows)
-        audit.append(
-            "tenant:create", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"slug": slug, "values": typed}
-        )
+        claims.hold_definitions()
+        try:
+            typed = typed_values(values)
+        except InvalidInput as error:
+            problems |= error.fields
+        refuse(problems)
+        facts: dict[str, Any] = {"name": name, "contact": contact, "contact_email": contact_email}
+        tenant = _unique(name, lambda: Tenant.objects.create(slug=slug, keep_days=keep_days, **facts))
+        TenantValue.objects.bulk_create(TenantValue(tenant=tenant, definition=d, value=v) for d, v in typed.items())
+        told = {"slug": slug, "values": {d.claim_name: value for d, value in typed.items()}}
+        audit.append("tenant:create", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=told)
     return tenant
+
+
+def change_tenant(
+    tenant: Tenant,
+    *,
+    actor: User,
+    generation: int,
+    name: str,
+    contact: User | None,
+    contact_email: str,
+    keep_days: int,
+    via: str = "web",
+) -> bool:
+    """Name, contact and keep period become these; True when anything differed. The slug stays for life.
+
+    Saving what is there already is no act. Refused: a taken name, wrong values (InvalidInput by field); a form older
+    than the tenant (Conflict). An e-mail address is not written into the trail, which nobody can erase.
+    """
+    facts: dict[str, Any] = {
+        "name": name, "contact": contact, "contact_email": contact_email, "keep_days": keep_days
+    }  # fmt: skip
+    before = Tenant.objects.select_related("contact").get(pk=tenant.pk)
+    if all(getattr(before, field) == value for field, value in facts.items()):
+        return False
+    problems = _problems(name, contact if contact != before.contact else None, contact_email, keep_days)
+    if Tenant.objects.filter(name=name).exclude(pk=tenant.pk).exists():
+        problems["name"].append(_taken(name))
+    refuse(problems)
+    with transaction.atomic():
+        same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
+        if not _unique(name, lambda: same.update(generation=F("generation") + 1, **facts)):
+            raise Conflict("Somebody changed this tenant since you opened the page. Look at it as it is now first.")
+        after = Tenant.objects.get(pk=tenant.pk)
+        detail = {"before": _told(before), "after": _told(after)}
+        if before.contact_email != contact_email:
+            detail["contact_email"] = {"changed": True}
+        audit.append("tenant:change", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
+    return True
+
+
+def suggest_slug(name: str) -> str:
+    """Made from the name, with a number when the plain one is taken; empty when the name has nothing to make it of."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: SLUG_MAX - 4].strip("-")
+    if not stem:
+        return ""
+    taken = set(Tenant.objects.filter(slug__startswith=stem).values_list("slug", flat=True)) | {"new"}
+    return next(slug for slug in [stem, *(f"{stem}-{n}" for n in range(2, 1000))] if slug not in taken)
+
+
+def _told(tenant: Tenant) -> dict[str, Any]:
+    """A person stands in the trail by id, so that the name resolves at display."""
+    return {"name": tenant.name, "contact": tenant.contact_id, "keep_days": tenant.keep_days}
+
+
+def _unique(name: str, write: Callable[[], T]) -> T:
+    """Somebody else may have taken name or slug since they were looked up."""
+    try:
+        with transaction.atomic():
+            return write()
+    except IntegrityError:
+        raise InvalidInput({"name": [_taken(name)]}) from None
+
+
+def _taken(name: str) -> str:
+    return f"There is a tenant named {name} already."
+
+
+def _problems(name: str, contact: User | None, contact_email: str, keep_days: int) -> dict[str, list[str]]:
+    problems: dict[str, list[str]] = {"name": [], "contact_email": [], "keep_days": [], "contact": []}
+    if not name.strip() or name != name.strip():
+        problems["name"].append("Give the tenant a name, without spaces at its ends.")
+    elif len(name) > 100 or any(unicodedata.category(c) == "Cc" for c in name):
+        problems["name"].append("At most 100 characters on one line.")
+    if contact and not (contact.is_staff_member and contact.is_active):
+        problems["contact"].append("The contact is one of the staff.")
+    if not 1 <= keep_days <= LONGEST_KEEP:
+        problems["keep_days"].append(f"1 to {LONGEST_KEEP} days.")
+    if contact_email:
+        try:
+            validate_email(contact_email)
+        except ValidationError:
+            problems["contact_email"].append("This is not an e-mail address.")
+    return problems

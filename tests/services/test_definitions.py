@@ -1,0 +1,241 @@
+"""Attribute definitions: defining, changing, retiring and taking back; each says beforehand whom it touches."""
+
+import json
+
+import pytest
+
+from clients.errors import Conflict, InvalidInput
+from clients.models import AppClient, AttributeDefinition, AuditEntry, Tenant, TenantStatus
+from clients.services import attributes, claims
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.COGNITO_WRITES_PER_SECOND = 0
+
+
+@pytest.fixture
+def admin(world):
+    return world.people["administrator"]
+
+
+def published(world, app_client):
+    return json.loads(world.document(app_client.client_id)["claims"]["S"])
+
+
+def named(claim_name):
+    return AttributeDefinition.objects.get(claim_name=claim_name)
+
+
+def facts(definition, **changes):
+    return {name: getattr(definition, name) for name in attributes.CHANGEABLE} | changes
+
+
+def acts(action):
+    return AuditEntry.objects.filter(action=action)
+
+
+# --- Define ------------------------------------------------------------------------------------------
+
+
+def test_define_names_whom_its_default_reaches_and_reaches_them(world, admin):
+    app_client = world.create()
+    _, effect = attributes.plan_definition(claim_name="channel", type="string", default="api")
+    assert effect.count == 1 and [(c.before, c.after, c.clients) for c in effect.changes] == [(None, "api", 1)]
+
+    attributes.define_attribute(actor=admin, claim_name="channel", type="string", default="api")
+
+    assert claims.publish_due() == 1 and published(world, app_client)["channel"] == "api"
+    detail = acts("attribute:define").get(detail__claim_name="channel").detail
+    assert detail["clients"] == 1 and detail["default"] == "api" and detail["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fields"),
+    [
+        ({"claim_name": "sub"}, ["claim_name"]),
+        ({"claim_name": "cognito:groups"}, ["claim_name"]),
+        ({"claim_name": "tenant_id"}, ["claim_name"]),
+        ({"claim_name": "tier"}, ["claim_name"]),
+        ({"claim_name": "1st"}, ["claim_name"]),
+        ({"type": "date"}, ["type"]),
+        ({"type": "integer", "default": "many"}, ["default"]),
+        ({"type": "choice"}, ["choices"]),
+        ({"type": "choice", "choices": ["a", "a"]}, ["choices"]),
+        ({"type": "choice", "choices": ["a", ""]}, ["choices"]),
+        ({"type": "choice", "choices": ["a"], "default": "b"}, ["default"]),
+        ({"is_required": True}, ["is_required"]),
+        ({"type": "strings", "default": ["x" * 256] * 17}, ["default"]),
+    ],
+)
+def test_define_refused_names_the_field_and_writes_nothing(world, admin, wanted, fields):
+    world.create()
+    with pytest.raises(InvalidInput) as refused:
+        attributes.define_attribute(actor=admin, **({"claim_name": "colour", "type": "string"} | wanted))
+    assert list(refused.value.fields) == fields
+    assert AttributeDefinition.objects.count() == 2 and acts("attribute:define").count() == 2
+    assert not AppClient.objects.unpublished().exists()
+
+
+# --- Change ------------------------------------------------------------------------------------------
+
+
+def test_change_of_a_default_touches_whom_the_review_named(world, admin):
+    follows = world.create(name="follows")
+    world.create(name="keeps", attributes={"rate_limit": "7"})
+    acme = world.tenants["acme-robotics"]
+    attributes.set_tenant_values(acme, actor=admin, generation=1, values={"tier": "gold", "rate_limit": "5"})
+    world.create(name="given", tenant=acme)
+    rate_limit = named("rate_limit")
+    planned, effect = attributes.plan_change(rate_limit, **facts(rate_limit, default="90"))
+    assert planned.default == 90 and [row.name for row in effect.sample] == ["follows"]
+    assert [(c.before, c.after, c.clients) for c in effect.changes] == [(60, 90, 1)]
+
+    touched = attributes.change_definition(rate_limit, actor=admin, generation=1, **facts(rate_limit, default="90"))
+
+    assert touched == 1 and claims.publish_due() == 1 and published(world, follows)["rate_limit"] == 90
+    detail = acts("attribute:change").get().detail
+    assert detail["before"]["default"] == 60 and detail["after"]["default"] == 90 and detail["clients"] == 1
+    assert (rate_limit.default, rate_limit.generation) == (90, 2)
+
+
+def test_change_saved_twice_is_one_act(world, admin):
+    tier = named("tier")
+    for _ in range(2):
+        attributes.change_definition(tier, actor=admin, generation=1, **facts(tier, description="The plan"))
+    assert acts("attribute:change").count() == 1 and named("tier").description == "The plan"
+
+
+def test_change_from_an_old_page_is_refused(world, admin):
+    first, second = named("tier"), named("tier")
+    attributes.change_definition(first, actor=admin, generation=1, **facts(first, description="One"))
+    with pytest.raises(Conflict):
+        attributes.change_definition(second, actor=admin, generation=1, **facts(second, description="Two"))
+    assert named("tier").description == "One" and acts("attribute:change").count() == 1
+
+
+def test_change_adds_a_choice_without_touching_a_token(world, admin):
+    world.create()
+    tier = named("tier")
+    choices = ["silver", "gold", "platinum"]
+    assert not attributes.change_definition(tier, actor=admin, generation=1, **facts(tier, choices=choices))
+    assert named("tier").choices == choices and not AppClient.objects.unpublished().exists()
+
+
+def test_change_removes_a_choice_nobody_uses(world, admin):
+    tier = named("tier")
+    attributes.change_definition(tier, actor=admin, generation=1, **facts(tier, choices=["gold", "silver", "iron"]))
+    attributes.change_definition(tier, actor=admin, generation=2, **facts(tier, choices=["gold", "silver"]))
+    assert named("tier").choices == ["gold", "silver"]
+
+
+@pytest.mark.parametrize(
+    ("claim_name", "changes", "field", "sentence"),
+    [
+        ("tier", {"choices": ["gold"]}, "choices", "silver is used by Acme Robotics"),
+        ("tier", {"choices": []}, "choices", "at least one choice"),
+        ("tier", {"default": "iron"}, "default", "Choose one of"),
+        ("rate_limit", {"default": "lots"}, "default", "whole number"),
+        ("rate_limit", {"default": None, "is_required": True}, "is_required", "Acme Robotics, Northwind Logistics"),
+        ("rate_limit", {"is_overridable": False}, "is_overridable", "own-rate"),
+    ],
+)
+def test_change_refused_names_who_and_writes_nothing(world, admin, claim_name, changes, field, sentence):
+    world.create(name="own-rate", attributes={"rate_limit": "7"})
+    definition = named(claim_name)
+    with pytest.raises(InvalidInput, match=sentence) as refused:
+        attributes.change_definition(definition, actor=admin, generation=1, **facts(definition, **changes))
+    assert field in refused.value.fields
+    assert named(claim_name).generation == 1 and not acts("attribute:change").exists()
+    assert not AppClient.objects.unpublished().exists()
+
+
+def test_change_names_five_and_counts_the_rest(world, admin):
+    Tenant.objects.bulk_create(Tenant(slug=f"t{n}", name=f"T{n}") for n in range(9))
+    rate_limit = named("rate_limit")
+    with pytest.raises(InvalidInput, match="and 6 more"):
+        attributes.plan_change(rate_limit, **facts(rate_limit, default=None, is_required=True))
+
+
+def test_change_to_required_asks_nothing_of_who_has_left(world, admin):
+    Tenant.objects.update(status=TenantStatus.OFF_BOARDED)
+    rate_limit = named("rate_limit")
+    attributes.change_definition(
+        rate_limit, actor=admin, generation=1, **facts(rate_limit, default=None, is_required=True)
+    )
+    assert named("rate_limit").is_required
+
+
+# --- Retire and take back ------------------------------------------------------------------------------
+
+
+def test_retired_claim_leaves_every_token_and_comes_back_as_it_was(world, admin):
+    plain, own = world.create(name="plain"), world.create(name="own", attributes={"rate_limit": "7"})
+    rate_limit = named("rate_limit")
+    _, effect = attributes.plan_retirement(rate_limit, is_retired=True)
+    assert effect.count == 2 and {(c.before, c.after, c.clients) for c in effect.changes} == {
+        (60, None, 1),
+        (7, None, 1),
+    }
+
+    assert attributes.retire_definition(rate_limit, actor=admin, generation=1) == 2
+    assert claims.publish_due() == 2
+    assert not any("rate_limit" in published(world, row) for row in (plain, own))
+    assert acts("attribute:retire").get().detail == {"claim_name": "rate_limit", "clients": 2}
+
+    assert attributes.restore_definition(rate_limit, actor=admin, generation=2) == 2
+    assert claims.publish_due() == 2
+    assert [published(world, row)["rate_limit"] for row in (plain, own)] == [60, 7]
+    assert acts("attribute:restore").count() == 1
+
+
+def test_own_values_of_a_retired_claim_survive_a_change_of_others(world, admin):
+    app_client = world.create(attributes={"rate_limit": "7"})
+    attributes.retire_definition(named("rate_limit"), actor=admin, generation=1)
+    app_client.refresh_from_db()
+    claims.write_overrides(app_client, {})
+    assert app_client.overrides.get().value == 7 and claims.overrides_of(app_client) == {}
+
+
+def test_retiring_tells_values_of_tenants_apart(world, admin):
+    world.create(name="one"), world.create(name="two", tenant=world.tenants["acme-robotics"])
+    _, effect = attributes.plan_retirement(named("tier"), is_retired=True)
+    assert {(c.before, c.clients) for c in effect.changes} == {("gold", 1), ("silver", 1)} and effect.count == 2
+
+
+def test_retiring_what_nobody_carries_touches_nobody(world, admin):
+    world.create()
+    note = attributes.define_attribute(actor=admin, claim_name="note", type="string")
+    assert attributes.retire_definition(note, actor=admin, generation=1) == 0
+    assert named("note").retired_at and not AppClient.objects.unpublished().exists()
+
+
+def test_retiring_twice_is_one_act(world, admin):
+    tier = named("tier")
+    attributes.retire_definition(tier, actor=admin, generation=1)
+    assert attributes.retire_definition(tier, actor=admin, generation=1) == 0
+    assert acts("attribute:retire").count() == 1
+
+
+@pytest.mark.parametrize("act", [attributes.retire_definition, attributes.restore_definition])
+def test_retiring_or_taking_back_from_an_old_page_is_refused(world, admin, act):
+    tier = named("tier")
+    if act is attributes.restore_definition:
+        attributes.retire_definition(tier, actor=admin, generation=1)
+    before = AuditEntry.objects.count()
+    with pytest.raises(Conflict):
+        act(tier, actor=admin, generation=9)
+    assert AuditEntry.objects.count() == before and bool(named("tier").retired_at) == (
+        act is not attributes.retire_definition
+    )
+
+
+def test_taking_back_is_refused_while_a_tenant_lacks_a_required_value(world, admin):
+    tier = named("tier")
+    attributes.retire_definition(tier, actor=admin, generation=1)
+    Tenant.objects.create(slug="lumen", name="Lumen Energy")
+    with pytest.raises(InvalidInput, match="Lumen Energy"):
+        attributes.restore_definition(tier, actor=admin, generation=2)
+    attributes.change_definition(tier, actor=admin, generation=2, **facts(tier, default="silver"))
+    attributes.restore_definition(tier, actor=admin, generation=3)
+    assert named("tier").retired_at is None
