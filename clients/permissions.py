@@ -32,6 +32,33 @@ def can_change_settings(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 
 
+def can_pause_client(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_resume_client(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_delete_client(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_view_tenants(person: Any) -> bool:
+    """Tenants and attribute definitions as staff see them; members know their own organisation only."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, AUDITOR)
+
+
+def can_change_tenants(person: Any) -> bool:
+    """Create and change tenants, and the values their clients' tokens carry."""
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_define_attribute(person: Any) -> bool:
+    """Define, change, retire and take back attribute definitions."""
+    return _is(person, ADMINISTRATOR)
+
+
 def can_show_secret(person: Any) -> bool:
     """A new, undelivered secret, as its receiver. Never support: it may rotate, and sees no value."""
     return _is(person, ADMINISTRATOR, OPERATOR)

@@ -8,6 +8,7 @@ from clients.views import (
     app_clients,
     attributes,
     client_settings,
+    client_states,
     health,
     invitations,
     operations,
@@ -50,6 +51,9 @@ urlpatterns = [
     path("clients/<ulid:public_id>/snippets/curl/", snippets.snippet_curl, name="snippet-curl"),
     path("clients/<ulid:public_id>/activity/", activity.client_activity, name="client-activity"),
     path("clients/<ulid:public_id>/settings/", client_settings.client_settings, name="client-settings"),
+    path("clients/<ulid:public_id>/pause/", client_states.client_pause, name="client-pause"),
+    path("clients/<ulid:public_id>/resume/", client_states.client_resume, name="client-resume"),
+    path("clients/<ulid:public_id>/delete/", client_states.client_delete, name="client-delete"),
     path("operations/", operations.operation_list, name="operation-list"),
     path("operations/<ulid:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
 ]

@@ -13,6 +13,9 @@ from clients.views.listing import cut
 WORDS = {
     "client:create": "Create client",
     "client:change": "Change client",
+    "client:pause": "Pause client",
+    "client:resume": "Resume client",
+    "client:delete": "Delete client",
     "client:attributes": "Change attributes",
     "attributes:publish": "Publish attributes",
     "secret:show": "Show credentials",

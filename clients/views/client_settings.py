@@ -7,7 +7,7 @@ from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.app_clients import SettingsForm
 from clients.forms.errors import add_refusals
-from clients.models import AppClient
+from clients.models import AppClient, Status
 from clients.services.app_clients import change_settings
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, need, person, signed_in
@@ -24,8 +24,14 @@ def client_settings(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, app_client: AppClient, form: SettingsForm, *, status: int = 200) -> HttpResponse:
-    may_change = permissions.can_change_settings(person(request))
-    context = {"form": form, "may_change": may_change, "minutes": app_client.access_token_seconds // 60}
+    user, at = person(request), app_client.status
+    context = {
+        "form": form, "may_change": permissions.can_change_settings(user),
+        "minutes": app_client.access_token_seconds // 60,
+        "may_pause": permissions.can_pause_client(user) and at in (Status.ACTIVE, Status.ROTATING),
+        "may_resume": permissions.can_resume_client(user) and at == Status.PAUSED,
+        "may_delete": permissions.can_delete_client(user) and at not in (Status.CREATING, Status.DELETED),
+    }  # fmt: skip
     return client_page(request, app_client, "settings", context, status=status)
 
 

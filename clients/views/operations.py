@@ -13,7 +13,14 @@ from clients.views.fetching import get_operation, need, person, signed_in
 from clients.views.listing import cut
 from clients.views.outcome import say_outcome
 
-KINDS = {"client:create": "Create client", "client:change": "Change client", "client:attributes": "Change attributes"}
+KINDS = {
+    "client:create": "Create client",
+    "client:change": "Change client",
+    "client:attributes": "Change attributes",
+    "client:pause": "Pause client",
+    "client:resume": "Resume client",
+    "client:delete": "Delete client",
+}
 VIEWS = {
     "": ("Open", Q(state__in=[*LIVE, OperationState.REFUSED, OperationState.GIVEN_UP])),
     "all": ("All", Q()),

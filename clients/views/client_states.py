@@ -1,0 +1,78 @@
+"""Pausing, resuming and deleting a client: a page that says what will happen, then one button that names it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from clients import permissions
+from clients.errors import InvalidInput, PortalError
+from clients.forms.client_states import ReasonForm, TypedForm
+from clients.forms.errors import add_refusals
+from clients.models import AppClient, Operation
+from clients.services.client_states import delete_client, pause_client, resume_client
+from clients.views.client_page import client_page
+from clients.views.fetching import Predicate, get_app_client, person, signed_in
+from clients.views.outcome import refused, say_outcome
+
+
+@dataclass(frozen=True)
+class Act:
+    may: Predicate
+    do: Callable[..., Operation]
+    button: str
+    done: str
+    after: str = "client-overview"
+    is_final: bool = False
+
+
+ACTS = {
+    "pause": Act(permissions.can_pause_client, pause_client, "Pause client", "The client is paused."),
+    "resume": Act(permissions.can_resume_client, resume_client, "Resume client", "The client is active again."),
+    "delete": Act(permissions.can_delete_client, delete_client, "Delete client", "The client is deleted.",
+                  after="client-list", is_final=True),
+}  # fmt: skip
+
+
+@signed_in("GET", "POST")
+def client_pause(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _act(request, public_id, "pause")
+
+
+@signed_in("GET", "POST")
+def client_resume(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _act(request, public_id, "resume")
+
+
+@signed_in("GET", "POST")
+def client_delete(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _act(request, public_id, "delete")
+
+
+def _act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
+    act = ACTS[name]
+    app_client = get_app_client(request, public_id, act.may)
+    posted = request.POST if request.method == "POST" else None
+    form = TypedForm(posted, wanted=app_client.name) if act.is_final else ReasonForm(posted)
+    if posted is None or not form.is_valid():
+        return _page(request, app_client, name, form, status=422 if posted is not None else 200)
+    said: dict[str, Any] = {key: form.cleaned_data[key] for key in ("operation_id", "reason")}
+    try:
+        operation = act.do(app_client, actor=person(request), **said)
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return _page(request, app_client, name, form, status=422)
+    except PortalError as error:
+        return refused(request, error)
+    say_outcome(request, operation, act.done)
+    return redirect(act.after) if act.is_final else redirect(act.after, app_client.public_id)
+
+
+def _page(request: HttpRequest, app_client: AppClient, name: str, form: ReasonForm, *, status: int) -> HttpResponse:
+    context = {
+        "act": name, "button": ACTS[name].button, "form": form, "again": "client-settings",
+        "minutes": app_client.access_token_seconds // 60, "is_final": ACTS[name].is_final,
+    }  # fmt: skip
+    return client_page(request, app_client, "state", context, status=status)
