@@ -9,6 +9,7 @@ from clients.views import (
     attributes,
     client_settings,
     client_states,
+    definitions,
     health,
     invitations,
     operations,
@@ -16,6 +17,8 @@ from clients.views import (
     scopes,
     secrets,
     snippets,
+    tenant_values,
+    tenants,
     theme,
 )  # fmt: skip
 
@@ -54,6 +57,16 @@ urlpatterns = [
     path("clients/<ulid:public_id>/pause/", client_states.client_pause, name="client-pause"),
     path("clients/<ulid:public_id>/resume/", client_states.client_resume, name="client-resume"),
     path("clients/<ulid:public_id>/delete/", client_states.client_delete, name="client-delete"),
+    path("tenants/", tenants.tenant_list, name="tenant-list"),
+    path("tenants/new/", tenants.tenant_create, name="tenant-create"),
+    path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant-page"),
+    path("tenants/<slug:slug>/details/", tenants.tenant_details, name="tenant-details"),
+    path("tenants/<slug:slug>/values/", tenant_values.tenant_values, name="tenant-values"),
+    path("attributes/", definitions.attribute_list, name="attribute-list"),
+    path("attributes/new/", definitions.attribute_define, name="attribute-define"),
+    path("attributes/<int:pk>/", definitions.attribute_change, name="attribute-change"),
+    path("attributes/<int:pk>/retire/", definitions.attribute_retire, {"is_retired": True}, name="attribute-retire"),
+    path("attributes/<int:pk>/restore/", definitions.attribute_retire, {"is_retired": False}, name="attribute-restore"),
     path("operations/", operations.operation_list, name="operation-list"),
     path("operations/<ulid:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
 ]

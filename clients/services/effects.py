@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Tenant, TenantValue
 from clients.services import claims
@@ -38,6 +38,11 @@ class Effect:
     @cached_property
     def sample(self) -> list[AppClient]:
         return list(self.rows.select_related("tenant", "pool").order_by("name", "pk")[:SAMPLE])
+
+    @cached_property
+    def minutes(self) -> int:
+        """How long a token issued before may still carry the old claims."""
+        return (self.rows.aggregate(longest=Max("access_token_seconds"))["longest"] or 0) // 60
 
     @property
     def more(self) -> int:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from clients.forms.attributes import as_text
 from clients.models import AppClient, Operation, OperationState, Outcome, Secret, SecretState, Status
 
 register = template.Library()
@@ -129,6 +130,12 @@ def living(app_client: AppClient) -> list[Secret]:
 @register.filter
 def shorten_id(client_id: str) -> str:
     return f"{client_id[:8]}…{client_id[-4:]}" if len(client_id) > 14 else client_id
+
+
+@register.filter
+def as_typed(value: Any) -> str:
+    """An attribute's value the way people type it."""
+    return as_text(value)
 
 
 # --- Buttons and times -----------------------------------------------------------------------------

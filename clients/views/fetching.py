@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
-from clients.models import AppClient, Operation, Secret, User
+from clients.models import AppClient, AttributeDefinition, Operation, Secret, Tenant, User
 from clients.views.errors import method_not_allowed
 
 View = Callable[..., HttpResponse]
@@ -64,3 +64,21 @@ def get_operation(request: HttpRequest, operation_id: str, can: Predicate) -> Op
     operation = get_object_or_404(rows if user.is_staff_member else rows.none(), pk=operation_id)
     need(user, can)
     return operation
+
+
+def get_tenant(request: HttpRequest, slug: str, can: Predicate) -> Tenant:
+    """Members meet no tenant here, their own neither: 404 to them."""
+    user = person(request)
+    rows = Tenant.objects.select_related("contact")
+    tenant = get_object_or_404(rows if user.is_staff_member else rows.none(), slug=slug)
+    need(user, can)
+    return tenant
+
+
+def get_definition(request: HttpRequest, pk: int, can: Predicate) -> AttributeDefinition:
+    """Members meet no definitions: 404 to them."""
+    user = person(request)
+    rows = AttributeDefinition.objects.all()
+    definition = get_object_or_404(rows if user.is_staff_member else rows.none(), pk=pk)
+    need(user, can)
+    return definition

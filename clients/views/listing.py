@@ -53,6 +53,14 @@ def page_by_attention(rows: Any, after: str) -> tuple[list[AppClient], str]:
     return found, ""
 
 
+
+
+def cut_ascending(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
+    """The same in ascending order of a unique text."""
+    if after and "\x00" not in after:
+        rows = rows.filter(**{f"{key}__gt": after})
+    found = list(rows.order_by(key)[: PAGE + 1])
+    return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
 def _read_key(after: str, highest: int) -> tuple[int, str]:
     """The rank to begin with and the id to begin below; the beginning for a key that is none of ours."""
     rank, _, public_id = after.partition("-")

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from clients import permissions
-from clients.models import AppClient, Operation, OperationState, UserPool
+from clients.models import AppClient, AttributeDefinition, Operation, OperationState, Tenant, UserPool
 from clients.views.theme import NEXT, current_theme
 
 COUNT_CAP = 1000
@@ -31,6 +31,19 @@ class Shell:
         """Capped, so that the navigation costs the same with any number of clients."""
         found = AppClient.objects.visible_to(self.user).present()[: COUNT_CAP + 1].count()
         return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
+
+    @property
+    def may_see_tenants(self) -> bool:
+        return permissions.can_view_tenants(self.user)
+
+    @cached_property
+    def tenant_count(self) -> str:
+        found = Tenant.objects.all()[: COUNT_CAP + 1].count()
+        return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
+
+    @cached_property
+    def attribute_count(self) -> int:
+        return AttributeDefinition.objects.filter(retired_at__isnull=True).count()
 
     @property
     def may_see_operations(self) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from clients.models import Role, User
+from clients.models import AttributeDefinition, Role, User
 from tests.support import PASSWORD
 
 
@@ -28,6 +28,10 @@ def address(app_client):
             return reverse(route, args=[app_client.public_id, app_client.secrets.get().public_id])
         if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create"):
             return reverse(route, args=[app_client.public_id])
+        if route in ("tenant-page", "tenant-details", "tenant-values"):
+            return reverse(route, args=[app_client.tenant.slug])
+        if route in ("attribute-change", "attribute-retire", "attribute-restore"):
+            return reverse(route, args=[AttributeDefinition.objects.get(claim_name="tier").pk])
         return reverse(route, args=[app_client.operations.get().pk] if route == "operation-retry" else [])
 
     return make

@@ -1,0 +1,106 @@
+"""Forms about one tenant: its details, its attribute values, creating it with both."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+
+from clients.forms.app_clients import staff
+from clients.forms.attributes import PREFIX, as_text
+from clients.models import AttributeDefinition, AttributeType, Tenant, User
+from clients.services.tenants import LONGEST_KEEP
+from clients.validators import SLUG_MAX, VALUE_MAX
+
+MANY = 50 * (VALUE_MAX + 2)  # characters a list of texts may need, commas included
+
+
+def value_field(definition: AttributeDefinition, **options: Any) -> forms.Field:
+    """The control for one value of this definition, as text people type."""
+    choices = ["yes", "no"] if definition.type == AttributeType.BOOLEAN else list(definition.choices)
+    if choices:
+        return forms.ChoiceField(choices=[("", "Not set"), *((choice, choice) for choice in choices)], **options)
+    longest = MANY if definition.type == AttributeType.STRINGS else VALUE_MAX
+    return forms.CharField(max_length=longest, widget=forms.TextInput(attrs={"autocomplete": "off"}), **options)
+
+
+def _add_values(form: forms.Form, definitions: Iterable[AttributeDefinition], values: Mapping[str, Any]) -> None:
+    for definition in definitions:
+        hints = [definition.description] if definition.description else []
+        if definition.default is not None:
+            hints.append(f"Left empty: {as_text(definition.default)}, the default.")
+        if definition.type == AttributeType.STRINGS:
+            hints.append("Separate texts by commas.")
+        name = PREFIX + definition.claim_name
+        form.fields[name] = value_field(
+            definition, required=definition.is_required and definition.default is None, label=definition.claim_name,
+            help_text=" ".join(hint if hint.endswith(".") else f"{hint}." for hint in hints),
+            initial=as_text(values.get(definition.claim_name)),
+        )  # fmt: skip
+
+
+def _typed(form: forms.Form) -> dict[str, str]:
+    return {name.removeprefix(PREFIX): form.cleaned_data[name] for name in form.fields if name.startswith(PREFIX)}
+
+
+class ValuesForm(forms.Form):
+    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: Any = None, *, definitions: Iterable[AttributeDefinition], values: Mapping[str, Any], **options: Any
+    ) -> None:
+        super().__init__(data, **options)
+        _add_values(self, definitions, values)
+
+    def values(self) -> dict[str, str]:
+        return _typed(self)
+
+
+class DetailsForm(forms.Form):
+    """What of a tenant may change. The slug is not here: it is the tenant's identity in tokens."""
+
+    name = forms.CharField(max_length=100)
+    contact = forms.ModelChoiceField(
+        User.objects.none(), required=False, empty_label="Nobody", help_text="Who of the staff looks after this tenant."
+    )
+    contact_email = forms.EmailField(
+        max_length=254, required=False, label="Contact e-mail", help_text="Whom to write to there."
+    )
+    keep_days = forms.IntegerField(
+        min_value=1, max_value=LONGEST_KEEP, initial=30, label="Keep period (days)",
+        help_text="How long a secret nobody has received stays sealed here; then it is erased.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, tenant: Tenant | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        contact: Any = self.fields["contact"]
+        left = User.objects.filter(pk=tenant.contact_id) if tenant and tenant.contact_id else User.objects.none()
+        contact.queryset = staff() | left.order_by("name", "email")
+
+
+class TenantForm(DetailsForm):
+    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+    @classmethod
+    def showing(cls, tenant: Tenant) -> "TenantForm":
+        return cls(tenant=tenant, initial={
+            "generation": tenant.generation, "name": tenant.name, "contact": tenant.contact_id,
+            "contact_email": tenant.contact_email, "keep_days": tenant.keep_days,
+        })  # fmt: skip
+
+
+class CreateTenantForm(DetailsForm):
+    slug = forms.CharField(
+        max_length=SLUG_MAX, required=False,
+        help_text="The tenant’s identity in tokens, for life. Left empty, it is made from the name.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, definitions: Iterable[AttributeDefinition], **options: Any) -> None:
+        super().__init__(*args, **options)
+        _add_values(self, definitions, {})
+
+    def values(self) -> dict[str, str]:
+        return _typed(self)
+
+    def value_fields(self) -> list[forms.BoundField]:
+        return [bound for bound in self if bound.name.startswith(PREFIX)]

@@ -1,0 +1,177 @@
+"""Attribute definitions: the list, one definition with who uses it, defining, changing, retiring, taking back."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from clients import permissions
+from clients.errors import Conflict, InvalidInput
+from clients.forms.attributes import as_text
+from clients.forms.definitions import ChangeDefinitionForm, DefineForm
+from clients.forms.errors import add_refusals
+from clients.models import AppClient, AttributeDefinition, Tenant
+from clients.services import attributes
+from clients.services.effects import Effect
+from clients.views.fetching import get_definition, need, person, signed_in
+from clients.views.listing import capped_count
+from clients.views.progress import progress_of
+
+SHOWN = 10  # tenants and clients named on a definition's page
+
+
+@signed_in("GET")
+def attribute_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_view_tenants)
+    rows = list(AttributeDefinition.objects.order_by("retired_at", "claim_name"))
+    rows.sort(key=lambda row: row.retired_at is not None)
+    set_by = dict(Tenant.objects.order_by().values_list("values__definition").annotate(Count("pk")))
+    own = dict(AppClient.objects.present().order_by().values_list("overrides__definition").annotate(Count("pk")))
+    context = {
+        "nav": "attributes", "may_define": permissions.can_define_attribute(user),
+        "progress": progress_of(AppClient.objects.all()), "tenant_count": capped_count(Tenant.objects.all()),
+        "lines": [_line(row) | {"tenants": set_by.get(row.pk, 0), "clients": own.get(row.pk, 0)} for row in rows],
+    }  # fmt: skip
+    return render(request, "clients/attribute_list.html", context)
+
+
+def _line(definition: AttributeDefinition) -> dict[str, Any]:
+    return {"definition": definition, "default": as_text(definition.default)}
+
+
+# --- Define ------------------------------------------------------------------------------------------
+
+
+@signed_in("GET", "POST")
+def attribute_define(request: HttpRequest) -> HttpResponse:
+    need(person(request), permissions.can_define_attribute)
+    form = DefineForm(request.POST if request.method == "POST" else None)
+    context: dict[str, Any] = {"nav": "attributes", "form": form}
+    if form.is_valid() and "edit" not in request.POST:
+        facts = form.facts()
+        try:
+            planned, effect = attributes.plan_definition(**facts)
+            if "save" not in request.POST and effect.changes:
+                return render(
+                    request, "clients/attribute_define_review.html", context | {"effect": effect, "planned": planned}
+                )
+            definition = attributes.define_attribute(actor=person(request), **facts)
+        except InvalidInput as error:
+            add_refusals(form, error)
+        else:
+            messages.success(request, f"{definition.claim_name} is defined.")
+            return redirect("attribute-change", definition.pk)
+    return render(request, "clients/attribute_define.html", context, status=422 if form.errors else 200)
+
+
+# --- One definition --------------------------------------------------------------------------------
+
+
+def _page(
+    request: HttpRequest, definition: AttributeDefinition, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    may_define = permissions.can_define_attribute(person(request))
+    frame = {"nav": "attributes", "may_define": may_define, **_line(definition)}
+    return render(request, f"clients/attribute_{template}.html", frame | context, status=status)
+
+
+@signed_in("GET", "POST")
+def attribute_change(request: HttpRequest, pk: int) -> HttpResponse:
+    can = permissions.can_define_attribute if request.method == "POST" else permissions.can_view_tenants
+    definition = get_definition(request, pk, can)
+    if request.method != "POST":
+        return _editor(request, definition, ChangeDefinitionForm(definition=definition))
+    form = ChangeDefinitionForm(request.POST, definition=definition)
+    if not form.is_valid() or "edit" in request.POST:
+        return _editor(request, definition, form)
+    try:
+        return _change(request, definition, form)
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return _editor(request, definition, form)
+    except Conflict as error:
+        definition.refresh_from_db()
+        told = {"error": error, "wanted": _told(form.facts()), "now": _told(vars(definition))}
+        return _page(request, definition, "conflict", told, status=409)
+
+
+def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
+    tenants = Tenant.objects.filter(values__definition=definition)
+    overriding = AppClient.objects.present().filter(overrides__definition=definition).order_by("name")
+    context = {
+        "form": form, "tenants": tenants[:SHOWN], "tenant_count": tenants.count(), "overriding": overriding[:SHOWN],
+        "overriding_count": overriding.count(), "progress": progress_of(AppClient.objects.all()),
+    }  # fmt: skip
+    return _page(request, definition, "change", context, status=422 if form.errors else 200)
+
+
+def _change(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
+    generation, facts = form.cleaned_data["generation"], form.facts()
+    planned, effect = attributes.plan_change(definition, **facts)
+    before, after = _told(vars(definition)), _told(vars(planned))
+    if before == after:
+        messages.info(request, "Nothing differs from what was saved before.")
+    elif "save" in request.POST:
+        touched = attributes.change_definition(definition, actor=person(request), generation=generation, **facts)
+        _say(request, f"{definition.claim_name} is changed.", touched)
+    elif generation != definition.generation:
+        raise Conflict("Somebody changed this attribute since you opened the page. Look at it as it is now first.")
+    else:
+        differing = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        return _page(request, definition, "change_review", {"form": form, "effect": effect, "differing": differing})
+    return redirect("attribute-change", definition.pk)
+
+
+@signed_in("GET", "POST")
+def attribute_retire(request: HttpRequest, pk: int, is_retired: bool) -> HttpResponse:
+    """Retiring, or with `is_retired` false taking back: GET reviews, POST does it."""
+    definition = get_definition(request, pk, permissions.can_define_attribute)
+    if bool(definition.retired_at) == is_retired:
+        messages.info(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use'} already.")
+        return redirect("attribute-change", definition.pk)
+    act = attributes.retire_definition if is_retired else attributes.restore_definition
+    try:
+        if request.method == "POST":
+            touched = act(definition, actor=person(request), generation=_generation(request))
+            _say(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use again'}.", touched)
+            return redirect("attribute-change", definition.pk)
+        _, effect = attributes.plan_retirement(definition, is_retired=is_retired)
+    except InvalidInput as error:
+        return _retirement(request, definition, is_retired, None, status=422, refusal=error.sentence)
+    except Conflict as error:
+        now = _told(vars(definition))
+        wanted = ["retired" if is_retired else "in use"]
+        return _page(request, definition, "conflict", {"error": error, "wanted": wanted, "now": now}, status=409)
+    return _retirement(request, definition, is_retired, effect)
+
+
+def _generation(request: HttpRequest) -> int:
+    sent = request.POST.get("generation", "")
+    return int(sent) if sent.isascii() and sent.isdecimal() and len(sent) < 10 else 0
+
+
+def _retirement(
+    request: HttpRequest, definition: AttributeDefinition, is_retired: bool, effect: Effect | None, *,
+    status: int = 200, refusal: str = "",
+) -> HttpResponse:  # fmt: skip
+    context = {"effect": effect, "is_retired": is_retired, "refusal": refusal}
+    return _page(request, definition, "retire", context, status=status)
+
+
+def _say(request: HttpRequest, done: str, touched: int) -> None:
+    rest = f"{touched:,} document{'s' * (touched != 1)} to publish." if touched else "No client’s token changes."
+    messages.success(request, f"{done} {rest}")
+
+
+def _told(facts: dict[str, Any]) -> list[str]:
+    """What of a definition may change, in words."""
+    return [
+        f"description: {facts.get('description') or 'none'}",
+        f"choices: {', '.join(facts.get('choices') or []) or 'none'}",
+        f"default: {as_text(facts.get('default')) or 'none'}",
+        "required" if facts.get("is_required") else "optional",
+        "clients may differ" if facts.get("is_overridable") else "clients follow their tenant",
+    ]

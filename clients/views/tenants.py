@@ -1,0 +1,163 @@
+"""Tenants: the list, one tenant's page, creating one, changing its details."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from clients import permissions
+from clients.errors import Conflict, InvalidInput
+from clients.forms.attributes import as_text
+from clients.forms.errors import add_refusals
+from clients.forms.tenants import CreateTenantForm, TenantForm
+from clients.models import AppClient, Secret, Tenant, User, UserPool
+from clients.services import claims
+from clients.services.tenants import change_tenant, create_tenant, suggest_slug
+from clients.views.fetching import get_tenant, need, person, signed_in
+from clients.views.listing import capped_count, cut_ascending, page_by_attention
+from clients.views.progress import progress_of
+
+SHOWN = 10  # clients and members on a tenant's page
+SEARCH_MAX = 200
+
+
+@signed_in("GET")
+def tenant_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_view_tenants)
+    asked = request.GET.get("q", "").strip().replace("\x00", "")[:SEARCH_MAX]
+    found = Tenant.objects.select_related("contact")
+    if asked:
+        found = found.filter(Q(name__icontains=asked) | Q(slug__icontains=asked) | Q(contact_email__icontains=asked))
+    page, following = cut_ascending(found, key="name", after=request.GET.get("after", ""))
+    context = {
+        "nav": "tenants", "lines": _lines(page), "following": following, "asked": asked, "count": capped_count(found),
+        "is_first_page": "after" not in request.GET, "may_change": permissions.can_change_tenants(user),
+        "may_define": permissions.can_define_attribute(user), "has_definitions": bool(claims.present_definitions()),
+    }  # fmt: skip
+    return render(request, "clients/tenant_list.html", context)
+
+
+def _lines(page: list[Tenant]) -> list[dict[str, Any]]:
+    """Each tenant with how many clients it has and how many of them need somebody: one question for the whole page."""
+    clients = AppClient.objects.present().filter(tenant__in=page).order_by()
+
+    def per_tenant(rows: Any) -> dict[int, int]:
+        return dict(rows.values_list("tenant").annotate(Count("pk")))
+
+    counts, unpublished, expiring = (
+        per_tenant(rows)
+        for rows in (clients, clients.unpublished(), clients.filter(pk__in=AppClient.objects.expiring().values("pk")))
+    )
+    undelivered = per_tenant(clients.filter(pk__in=Secret.objects.undelivered().values("app_client")))
+    return [
+        {
+            "tenant": tenant, "clients": counts.get(tenant.pk, 0), "undelivered": undelivered.get(tenant.pk, 0),
+            "expiring": expiring.get(tenant.pk, 0), "unpublished": unpublished.get(tenant.pk, 0),
+        }
+        for tenant in page
+    ]  # fmt: skip
+
+
+# --- One tenant ------------------------------------------------------------------------------------
+
+
+def tenant_frame(
+    request: HttpRequest, tenant: Tenant, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    user = person(request)
+    frame = {
+        "nav": "tenants", "tenant": tenant, "may_change": permissions.can_change_tenants(user),
+        "may_create_client": permissions.can_create_client(user),
+    }  # fmt: skip
+    return render(request, f"clients/tenant_{template}.html", frame | context, status=status)
+
+
+@signed_in("GET")
+def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
+    tenant = get_tenant(request, slug, permissions.can_view_tenants)
+    clients = AppClient.objects.present().filter(tenant=tenant)
+    page, _ = page_by_attention(clients.select_related("pool").prefetch_related("secrets"), "")
+    members = User.objects.filter(tenant=tenant, is_active=True).order_by("name", "email")
+    context = {
+        "app_clients": page[:SHOWN], "client_count": capped_count(clients), "has_more": len(page) > SHOWN,
+        "attributes": _attributes(tenant), "progress": progress_of(AppClient.objects.filter(tenant=tenant)),
+        "members": members[:SHOWN], "member_count": members.count(),
+        "tenant_claims": sorted(set(UserPool.objects.values_list("tenant_claim", flat=True))),
+    }  # fmt: skip
+    return tenant_frame(request, tenant, "page", context)
+
+
+def _attributes(tenant: Tenant) -> list[dict[str, Any]]:
+    values = claims.stored_values(tenant)
+    lines = []
+    for definition in claims.present_definitions():
+        is_set = definition.pk in values
+        value = values[definition.pk] if is_set else definition.default
+        source = "Tenant" if is_set else "Default" if value is not None else "Not set"
+        lines.append({"definition": definition, "text": as_text(value), "source": source})
+    return lines
+
+
+# --- Create and change -------------------------------------------------------------------------------
+
+
+@signed_in("GET", "POST")
+def tenant_create(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_change_tenants)
+    definitions = claims.present_definitions()
+    if request.method != "POST":
+        form = CreateTenantForm(definitions=definitions, initial={"contact": user.pk})
+        return render(request, "clients/tenant_create.html", {"nav": "tenants", "form": form})
+    form = CreateTenantForm(request.POST, definitions=definitions)
+    tenant = _create(form, user) if form.is_valid() else None
+    if tenant is None:
+        return render(request, "clients/tenant_create.html", {"nav": "tenants", "form": form}, status=422)
+    messages.success(request, f"{tenant.name} is created. Its first client comes next.")
+    return redirect("tenant-page", tenant.slug)
+
+
+def _create(form: CreateTenantForm, user: User) -> Tenant | None:
+    facts = {name: form.cleaned_data[name] for name in ("name", "contact", "contact_email", "keep_days")}
+    slug = form.cleaned_data["slug"] or suggest_slug(facts["name"])
+    try:
+        return create_tenant(actor=user, slug=slug, values=form.values(), **facts)
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return None
+
+
+@signed_in("GET", "POST")
+def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
+    tenant = get_tenant(request, slug, permissions.can_change_tenants)
+    if request.method != "POST":
+        return tenant_frame(request, tenant, "details", {"form": TenantForm.showing(tenant)})
+    form = TenantForm(request.POST, tenant=tenant)
+    if form.is_valid():
+        try:
+            if change_tenant(tenant, actor=person(request), **form.cleaned_data):
+                messages.success(request, "The details are saved.")
+            else:
+                messages.info(request, "Nothing differs from what was saved before.")
+            return redirect("tenant-page", tenant.slug)
+        except InvalidInput as error:
+            add_refusals(form, error)
+        except Conflict as error:
+            tenant = Tenant.objects.select_related("contact").get(pk=tenant.pk)
+            told = {
+                "error": error,
+                "wanted": _told(form.cleaned_data),
+                "now": _told(vars(tenant) | {"contact": tenant.contact}),
+            }
+            return tenant_frame(request, tenant, "conflict", told | {"again": "tenant-details"}, status=409)
+    return tenant_frame(request, tenant, "details", {"form": form}, status=422)
+
+
+def _told(facts: dict[str, Any]) -> list[str]:
+    return [
+        facts["name"], f"contact {facts['contact'] or 'nobody'}", f"contact e-mail {facts['contact_email'] or 'none'}",
+        f"keep period {facts['keep_days']} days",
+    ]  # fmt: skip
