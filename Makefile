@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 INSTALLED := .venv/.installed
 TESTS := -n 2 --ignore=tests/prove --ignore=tests/bench
 
-.PHONY: help demo demo-reset test test-postgres check prove prove-tenth bench lock migrate install
+.PHONY: help demo demo-reset test test-postgres check prove prove-tenth bench shots lock migrate install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -53,6 +53,9 @@ prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
 
 bench: $(INSTALLED) ## ratios against a naive way of doing the same
 	$(BIN)/python -m tests.bench $(ARGS)
+
+shots: $(INSTALLED) ## every page at three widths in both themes as PNGs under var/shots, checked while they are made
+	$(BIN)/python -m tests.shots $(ARGS)
 
 migrate: $(INSTALLED) ## bring the database of .env up to date
 	$(BIN)/python manage.py migrate

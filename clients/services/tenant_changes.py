@@ -56,8 +56,12 @@ def start_change(
     """The tenant is paused, resumed or off-boarded from here on; the worker takes its clients along.
 
     Off-boarding also ends its members' access and open invitations at once, and wants the slug typed. Refused: no
-    reason, wrong slug (InvalidInput), a state it cannot start from or another change going on (Conflict).
+    reason, wrong slug (InvalidInput), a state it cannot start from or another change going on (Conflict). The same
+    person starting the same again gets the change that is going on.
     """
+    going_on = TenantChange.objects.filter(tenant=tenant, kind=kind, started_by=actor, finished_at__isnull=True)
+    if repeated := going_on.first():  # a double click is the same change
+        return repeated
     problems: dict[str, list[str]] = {}
     if not reason.strip():
         problems["reason"] = ["Give a reason: it stands in the trail of the tenant and of each of its clients."]

@@ -45,6 +45,7 @@ def secret_show(request: HttpRequest, public_id: str, secret_id: str) -> HttpRes
 def _answer(request: HttpRequest, app_client: AppClient, secret: Secret, value: str) -> HttpResponse:
     response = render(request, "clients/secret_show.html", _panel(app_client, secret, value))
     response["Cache-Control"] = "no-store"
+    response["Content-Encoding"] = "identity"  # never compressed: the length must not tell anything about a secret
     return response
 
 

@@ -1,7 +1,6 @@
 """Harbourline's account in the sandbox with our rows for it, and a real browser."""
 
 import os
-import shutil
 
 import pytest
 from django.db import connection
@@ -10,20 +9,11 @@ from playwright.sync_api import sync_playwright
 from clients.models import Role, User
 from clients.services import attributes, catalogue, pools, tenants
 from portal.sandbox import company
+from tests.journeys.browser import ARGUMENTS, CHROMIUM
 from tests.support import PASSWORD, drop_audit_triggers
 
 # Playwright's loop runs in the thread of the test; the ORM is used there between its calls, never inside one.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def fill(sandbox):

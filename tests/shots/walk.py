@@ -1,0 +1,153 @@
+"""From link to link through the demo, one page of every route, taken and checked."""
+
+import csv
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.journeys.browser import ARGUMENTS, CHROMIUM
+
+WIDTHS, THEMES = (1440, 1024, 390), ("light", "dark")
+ROLES = ("administrator", "support", "manager")
+FIRST_LOAD, LATER_LOAD = 60_000, 15_000  # bytes on the wire
+LOOKS = 4  # pages of one route that are asked for links: one client may have a tab that another lacks
+# Pages no link of a signed-in person leads to; the last two are states, not routes.
+MORE = {
+    "account_login": "/account/login/",
+    "account_reset_password": "/account/password/reset/",
+    "account_inactive": "/account/inactive/",
+    "nothing-found": "/clients/?q=nothing-like-this",
+    "not-there": "/nowhere/",
+}
+ROUTES = Path(__file__).resolve().parent.parent / "views" / "routes.csv"
+# Answers to a POST, single-use links and addresses that are no page.
+NOT_WALKED = {"healthz", "theme-set", "snippet-curl", "client-export", "invitation-accept", "secret-show",
+              "account_reset_password_from_key", "account_reset_password_from_key_done",
+              "account_reset_password_done", "account_logout"}  # fmt: skip
+
+
+def walk(facts: dict[str, Any], out: Path, chosen: set[str]) -> list[str]:
+    """Takes the pictures; returns the complaints."""
+    django.setup()
+    complaints: list[str] = []
+    reached: set[str] = set()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for role in ROLES:
+            pages = _pages_of(browser, facts, role)
+            reached |= {name for name, _ in pages} | MORE.keys()
+            for theme in THEMES:
+                complaints += _take(browser, facts, role, theme, pages, out, chosen)
+        complaints += _wire(browser, facts)
+        browser.close()
+    missing = _routes() - reached - NOT_WALKED
+    return complaints + [f"no picture of {name}: no role of {', '.join(ROLES)} came to it" for name in sorted(missing)]
+
+
+def _routes() -> set[str]:
+    rows = csv.DictReader(ROUTES.read_text().splitlines())
+    return {row["route"] for row in rows if row["method"] == "GET" and "200" in row.values()}
+
+
+def _signed_in(browser: Browser, facts: dict[str, Any], role: str, **options: Any) -> BrowserContext:
+    login = facts["logins"][role]
+    context = browser.new_context(base_url=facts["url"], **options)
+    page = context.new_page()
+    page.goto("/account/login/")
+    page.get_by_label("Email").fill(login["email"])
+    page.get_by_label("Password", exact=True).fill(login["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state()
+    page.close()
+    return context
+
+
+def _route(url: str) -> str | None:
+    try:
+        return resolve(urlsplit(url).path).url_name
+    except Resolver404:
+        return None
+
+
+def _pages_of(browser: Browser, facts: dict[str, Any], role: str) -> list[tuple[str, str]]:
+    """(route, path) of the first page of each route this role can reach by links, breadth first."""
+    context = _signed_in(browser, facts, role)
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    waiting, seen = ["/"], {"/"}
+    while waiting:
+        path = waiting.pop(0)
+        name = _route(path)
+        if name is None or name in NOT_WALKED or len(found.get(name, [])) == LOOKS:
+            continue
+        answer = page.goto(path)
+        if answer is None or answer.status != 200:
+            continue
+        found.setdefault(name, []).append(path)
+        links = page.eval_on_selector_all("a[href^='/']", "all => all.map(a => a.getAttribute('href'))")
+        fresh = [link for link in links if link not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    context.close()
+    return [(name, paths[0]) for name, paths in found.items()]
+
+
+def _take(
+    browser: Browser, facts: dict[str, Any], role: str, theme: str, pages: list[tuple[str, str]], out: Path,
+    chosen: set[str],
+) -> list[str]:  # fmt: skip
+    complaints: list[str] = []
+    context = _signed_in(browser, facts, role, color_scheme=theme)
+    stranger = browser.new_context(base_url=facts["url"], color_scheme=theme)
+    for name, path in [*pages, *(MORE.items() if role == ROLES[0] else ())]:
+        page = (stranger if name.startswith("account_") and name in MORE else context).new_page()
+        if chosen and name not in chosen:
+            continue
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(path)
+            page.screenshot(path=out / f"{name}-{role}-{width}-{theme}.png", full_page=True)
+            complaints += [f"{name} {role} {width} {theme}: {fault}" for fault in _faults(page, width)]
+        page.close()
+    context.close()
+    stranger.close()
+    return complaints
+
+
+def _faults(page: Page, width: int) -> list[str]:
+    found = []
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append("overflows sideways")
+    if width != WIDTHS[1]:  # axe looks at the widest and the narrowest
+        found += [f"{v['id']}: {v['nodes'][0]['html'][:100]}" for v in Axe().run(page).response["violations"]]
+    return found
+
+
+def _wire(browser: Browser, facts: dict[str, Any]) -> list[str]:
+    """Bytes received with an empty cache, and again with what the browser keeps."""
+    context = _signed_in(browser, facts, ROLES[0])
+    pages = [path for _, path in _pages_of(browser, facts, ROLES[0])]
+    complaints, worst = [], {"first": (0, ""), "later": (0, "")}
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    received: list[int] = []
+    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    for path in pages:
+        session.send("Network.clearBrowserCache")
+        for kind, most in (("first", FIRST_LOAD), ("later", LATER_LOAD)):
+            received.clear()
+            page.goto(path, wait_until="networkidle")
+            size = int(sum(received))
+            worst[kind] = max(worst[kind], (size, path))
+            if size > most:
+                complaints.append(f"{path}: {kind} load {size:,} bytes, at most {most:,}")
+    context.close()
+    for kind, (size, path) in worst.items():
+        print(f"largest {kind} load: {size:,} bytes ({path})")
+    return complaints
