@@ -74,6 +74,7 @@ def _create(request: HttpRequest, draft: "Draft") -> HttpResponse:
     return redirect("client-overview", app_client.public_id)
 
 
+        empty["no_tenants"] = not Tenant.objects.exists()
 class Draft:
     """A client as typed so far: form, scopes and attributes, and the token they would make."""
 
