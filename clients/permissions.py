@@ -32,6 +32,15 @@ def can_change_settings(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 
 
+def can_connect_pool(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR)
+
+
+def can_change_catalogue(person: Any) -> bool:
+    """Resource servers and scopes: create, adopt, edit, retire."""
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
 def can_pause_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
 

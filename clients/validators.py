@@ -56,6 +56,11 @@ def check_scope_names(names: list[str]) -> list[str]:
         for name in names
         if len(name) > longest
     ]
+    problems += [
+        f"{name[:60]!a} is no scope: a scope has printable ASCII characters only."
+        for name in names
+        if name and len(name) <= longest and not limits.scope().pattern.fullmatch(name)
+    ]
     if not names:
         problems.append(
             "Choose at least one scope: without one Cognito answers every token request with invalid_scope."

@@ -9,6 +9,8 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    ParamValidationError,
+    UnknownKeyError,
 )
 
 from clients.errors import AwsError, LimitReached, NotFound, OutcomeUnknown, Refused, Throttled
@@ -43,6 +45,9 @@ def translated(operation: str) -> Iterator[None]:
         raise Throttled(
             "AWS cannot be reached just now. The portal goes on by itself.", technical=f"{operation}: {error}"
         ) from None
+    except (ParamValidationError, UnknownKeyError) as error:
+        # Refused before it was sent; sending the same again would be refused again.
+        raise Refused("The request is not one AWS takes, so it was not sent.", technical=str(error)[:500]) from None
     except NoCredentialsError as error:
         raise Refused("The portal has no AWS credentials. Ask an administrator.", technical=str(error)) from None
     except BotoCoreError as error:

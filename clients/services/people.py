@@ -7,6 +7,7 @@ from datetime import timedelta
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -28,6 +29,10 @@ def invite(email: str, role: str, *, tenant: Tenant | None = None, actor: User |
         raise InvalidInput({"role": [f"There is no role {role}. Roles: {', '.join(Role.values)}."]})
     if (role in TENANT_ROLES) != (tenant is not None):
         raise InvalidInput({"tenant": ["Managers and developers belong to a tenant, staff to none."]})
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise InvalidInput({"email": [f"{email or 'Nothing'} is no e-mail address. Write name@example.com."]}) from None
     if User.objects.filter(email=email).exists():
         raise InvalidInput({"email": [f"{email} has an account already."]})
     token = random.token_urlsafe(32)

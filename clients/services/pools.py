@@ -35,6 +35,7 @@ def connect_pool(
         raise InvalidInput(
             {"environment": ["1 to 8 lower-case letters and digits, such as prod: it is part of every secret."]}
         )
+    _refuse_known(environment, user_pool_id)
     described = _look_up(region, user_pool_id)
     domain = described.get("CustomDomain") or described.get("Domain") or ""
     issuer = issuer or f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
@@ -54,6 +55,16 @@ def connect_pool(
         )
         audit.append("pool:connect", Outcome.OK, actor=actor, via=via, pool=pool, detail={"user_pool_id": user_pool_id})
     return pool
+
+
+def _refuse_known(environment: str, user_pool_id: str) -> None:
+    problems: dict[str, list[str]] = {}
+    if UserPool.objects.filter(environment=environment).exists():
+        problems["environment"] = [f"Another pool is connected as {environment}."]
+    if UserPool.objects.filter(user_pool_id=user_pool_id).exists():
+        problems["user_pool_id"] = [f"{user_pool_id} is connected already."]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _look_up(region: str, user_pool_id: str) -> dict[str, Any]:

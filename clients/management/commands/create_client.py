@@ -8,9 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from clients import permissions
-from clients.errors import InvalidInput, PortalError
-from clients.management.actor import find_actor
-from clients.models import AppClient, Status, Tenant, UserPool
+from clients.management.said import find_actor_who_may, find_pool, find_tenant, pairs, refusals_told
+from clients.models import AppClient, Status
 from clients.models.ids import new_ulid
 from clients.services import app_clients, secrets
 from clients.snippets.context import kit_context
@@ -27,42 +26,32 @@ class Command(BaseCommand):
         parser.add_argument("--scope", action="append", default=[], help="resource-server/scope; repeat")
         parser.add_argument("--attribute", action="append", default=[], help="claim=value for this client; repeat")
         parser.add_argument("--validity-minutes", type=int, default=60)
-        parser.add_argument("--lifetime-days", type=int, default=180)
+        end = parser.add_mutually_exclusive_group()
+        end.add_argument("--lifetime-days", type=int, default=180, help="90, 180 (default) or 365")
+        end.add_argument("--no-end", metavar="REASON", help="a secret without an end, and why")
         parser.add_argument("--actor", required=True, help="e-mail of the person this is done for")
         parser.add_argument("--kit", type=Path, help="file to create; it will hold the secret")
         parser.add_argument("--json", action="store_true", help="machine-readable result, never a secret")
 
     def handle(self, *args, **options) -> None:
-        actor, via = find_actor(options["actor"])
-        if not permissions.can_create_client(actor):
-            raise CommandError(f"{actor.email} is {actor.get_role_display()} and may not create clients.")
-        pool = (
-            UserPool.objects.filter(environment=options["pool"]).first()
-            or UserPool.objects.filter(user_pool_id=options["pool"]).first()
-        )
-        tenant = Tenant.objects.filter(slug=options["tenant"]).first()
-        if pool is None or tenant is None:
-            missing = f"pool {options['pool']}" if pool is None else f"tenant {options['tenant']}"
-            raise CommandError(f"There is no {missing}.")
+        actor, via = find_actor_who_may(options["actor"], permissions.can_create_client, "create clients")
+        pool, tenant = find_pool(options["pool"]), find_tenant(options["tenant"])
+        attributes = pairs("--attribute", options["attribute"])
+        wanted = {
+            "name": options["name"], "scopes": options["scope"], "attributes": attributes,
+            "access_token_seconds": options["validity_minutes"] * 60, "no_expiry_reason": options["no_end"] or "",
+            "lifetime_days": None if options["no_end"] is not None else options["lifetime_days"],
+        }  # fmt: skip
         kit = self._open_kit(options["kit"]) if options["kit"] else None
         try:
-            app_client = app_clients.create_client(
-                pool,
-                actor=actor,
-                operation_id=new_ulid(),
-                tenant=tenant,
-                name=options["name"],
-                scopes=options["scope"],
-                attributes=_attributes(options["attribute"]),
-                access_token_seconds=options["validity_minutes"] * 60,
-                lifetime_days=options["lifetime_days"],
-                via=via,
-            )
-            self._hand_out(app_client, actor, via, kit, options)
-        except PortalError as error:
+            with refusals_told():
+                app_client = app_clients.create_client(
+                    pool, actor=actor, operation_id=new_ulid(), tenant=tenant, via=via, **wanted
+                )
+                self._hand_out(app_client, actor, via, kit, options)
+        finally:
             if kit is not None:
-                _remove_empty(kit, options["kit"])
-            raise CommandError(_sentences(error)) from None
+                _close(kit, options["kit"])
 
     def _open_kit(self, path: Path) -> int:
         """Created before anything else, exclusively, so that a secret never meets a file somebody else prepared."""
@@ -78,10 +67,8 @@ class Command(BaseCommand):
             context = kit_context(app_client, secret.ending)
             render_curl(context)  # whatever is wrong with it shows before the one reveal is spent
             value = secrets.reveal_secret(secret, actor=actor, via=via)
-            with os.fdopen(kit, "w", encoding="utf-8") as file:
+            with os.fdopen(os.dup(kit), "w", encoding="utf-8") as file:
                 file.write(render_curl(context, secret=value.reveal()))
-        elif kit is not None:
-            _remove_empty(kit, options["kit"])
         result = {
             "id": app_client.public_id,
             "client_id": app_client.client_id,
@@ -89,7 +76,7 @@ class Command(BaseCommand):
             "status": app_client.status,
             "pool": app_client.pool.user_pool_id,
             "tenant": app_client.tenant.slug,
-            "kit": str(options["kit"]) if is_active and kit else None,
+            "kit": str(options["kit"]) if is_active and kit is not None else None,
         }
         if options["json"]:
             self.stdout.write(json.dumps(result))
@@ -102,20 +89,9 @@ class Command(BaseCommand):
             )
 
 
-def _attributes(pairs: list[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
-    wrong = [name for name, equals, _ in split if not equals]
-    if wrong:
-        raise CommandError(f"--attribute {wrong[0]}: write claim=value.")
-    return {name: value for name, _, value in split}
-
-
-def _sentences(error: PortalError) -> str:
-    if isinstance(error, InvalidInput):
-        return "\n".join(f"{field}: {sentence}" for field, group in error.fields.items() for sentence in group)
-    return error.sentence
-
-
-def _remove_empty(descriptor: int, path: Path) -> None:
+def _close(descriptor: int, path: Path) -> None:
+    """A kit nothing was written to must not lie about: the next try would be refused by it."""
+    is_empty = os.fstat(descriptor).st_size == 0
     os.close(descriptor)
-    path.unlink(missing_ok=True)
+    if is_empty:
+        path.unlink(missing_ok=True)

@@ -1,11 +1,10 @@
 """Prints a single-use invitation link."""
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from clients.errors import PortalError
 from clients.management.actor import os_user
-from clients.models import Tenant
+from clients.management.said import find_tenant, refusals_told
 from clients.services import people
 
 
@@ -18,14 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", help="slug, for manager and developer")
 
     def handle(self, *args, **options) -> None:
-        tenant = Tenant.objects.filter(slug=options["tenant"]).first() if options["tenant"] else None
-        if options["tenant"] and tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']}.")
-        try:
-            token = people.invite(
-                options["email"], options["role"], tenant=tenant, actor=None, via=f"command line, OS user {os_user()}"
-            )
-        except PortalError as error:
-            raise CommandError(error.sentence) from None
+        tenant = find_tenant(options["tenant"]) if options["tenant"] else None
+        via = f"command line, OS user {os_user()}"
+        with refusals_told():
+            token = people.invite(options["email"], options["role"], tenant=tenant, actor=None, via=via)
         # The token stands in the fragment: browsers do not send it, servers do not log it.
         self.stdout.write(f"{settings.BASE_URL}/invitation/#{token}")

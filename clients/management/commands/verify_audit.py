@@ -1,5 +1,7 @@
 """Checks the audit chain from the first entry to the last."""
 
+from typing import Any
+
 from django.core.management.base import BaseCommand, CommandError
 
 from clients.models import AuditEntry
@@ -7,10 +9,31 @@ from clients.services.audit import first_broken_entry
 
 
 class Command(BaseCommand):
-    help = "Verifies the audit chain; exits 1 and names the first broken entry."
+    help = (
+        "Verifies the audit chain; exits 1 and names the first broken entry. A cut tail leaves a chain that fits:"
+        " keep what this prints elsewhere, and give it with --expect next time."
+    )
 
-    def handle(self, *args, **options) -> None:
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--expect", metavar="SEQUENCE:HASH", help="an entry that must still be there, unchanged")
+
+    def handle(self, *args: Any, **options: Any) -> None:
         broken = first_broken_entry()
         if broken:
             raise CommandError(broken[1])
-        self.stdout.write(f"{AuditEntry.objects.count()} entries, every one follows the one before it.")
+        if options["expect"]:
+            self._expect(options["expect"])
+        count, last = AuditEntry.objects.count(), AuditEntry.objects.order_by("-sequence").first()
+        self.stdout.write(f"{count} entries, every one follows the one before it.")
+        if last:
+            self.stdout.write(f"Last: {last.sequence}:{last.hash}")
+
+    def _expect(self, text: str) -> None:
+        sequence, _, wanted = text.partition(":")
+        if not sequence.isdecimal() or len(sequence) > 18 or len(wanted) != 64:
+            raise CommandError("--expect: write SEQUENCE:HASH as this command printed it.")
+        entry = AuditEntry.objects.filter(sequence=int(sequence)).first()
+        if entry is None:
+            raise CommandError(f"Entry {sequence} is missing: the end was cut off, or it is another trail.")
+        if entry.hash != wanted:
+            raise CommandError(f"Entry {sequence} is not the one expected: the trail was written anew.")
