@@ -17,6 +17,7 @@ from clients.views import (
     scopes,
     secrets,
     snippets,
+    tenant_changes,
     tenant_values,
     tenants,
     theme,
@@ -35,7 +36,14 @@ class Ulid:
         return value
 
 
+class TenantAct(Ulid):
+    """What a tenant's page may be asked to do."""
+
+    regex = "pause|resume|off-board"
+
+
 register_converter(Ulid, "ulid")
+register_converter(TenantAct, "tenant_act")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="client-list"), name="home"),
@@ -62,6 +70,8 @@ urlpatterns = [
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant-page"),
     path("tenants/<slug:slug>/details/", tenants.tenant_details, name="tenant-details"),
     path("tenants/<slug:slug>/values/", tenant_values.tenant_values, name="tenant-values"),
+    path("tenants/<slug:slug>/<tenant_act:kind>/", tenant_changes.tenant_change_start, name="tenant-change-start"),
+    path("tenants/<slug:slug>/changes/<ulid:public_id>/", tenant_changes.tenant_change, name="tenant-change"),
     path("attributes/", definitions.attribute_list, name="attribute-list"),
     path("attributes/new/", definitions.attribute_define, name="attribute-define"),
     path("attributes/<int:pk>/", definitions.attribute_change, name="attribute-change"),

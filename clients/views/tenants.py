@@ -84,7 +84,7 @@ def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "app_clients": page[:SHOWN], "client_count": capped_count(clients), "has_more": len(page) > SHOWN,
         "attributes": _attributes(tenant), "progress": progress_of(AppClient.objects.filter(tenant=tenant)),
-        "members": members[:SHOWN], "member_count": members.count(),
+        "members": members[:SHOWN], "member_count": members.count(), "change": tenant.changes.first(),
         "tenant_claims": sorted(set(UserPool.objects.values_list("tenant_claim", flat=True))),
     }  # fmt: skip
     return tenant_frame(request, tenant, "page", context)
