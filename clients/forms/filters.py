@@ -1,16 +1,26 @@
 """The filters of the clients list; every one lives in the address."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q
 
-from clients.models import AppClient, Scope, Status, Tenant, User, UserPool
+from clients.models import AppClient, ResourceServer, Scope, Status, Tenant, User, UserPool
 
+LONGEST_CHOICE = 100  # more than that nobody scrolls through: then it is typed
 
-def _any(model: Any, empty_label: str, key: str) -> forms.ModelChoiceField:
-    """A choice of rows, given later; `key` is what stands in the address."""
-    return forms.ModelChoiceField(model.objects.none(), required=False, empty_label=empty_label, to_field_name=key)
+# Filters that are on or off, in the order of the page: label, and the rows' method that leaves them.
+TICKS = {
+    "attention": ("Needs attention", "needs_attention"),
+    "expiring": ("Expires within 30 days", "expiring"),
+    "undelivered": ("Not yet delivered", "undelivered"),
+    "out_of_sync": ("Out of sync", "out_of_sync"),
+    "never_used": ("Never used", "never_used"),
+    "idle": ("Idle 90 days", "idle"),
+    "two_secrets": ("Two secrets", "with_two_secrets"),
+}
+SAVED = ("attention", "expiring", "never_used", "idle", "undelivered", "out_of_sync")
 
 
 class ClientFilter(forms.Form):
@@ -18,43 +28,86 @@ class ClientFilter(forms.Form):
 
     q = forms.CharField(required=False, max_length=200, label="Search")
     status = forms.ChoiceField(required=False)
-    tenant = _any(Tenant, "Any tenant", "slug")
-    pool = _any(UserPool, "Any pool", "environment")
-    scope = _any(Scope, "Any scope", "full_name")
-    contact = _any(User, "Any contact", "pk")
-    expiring = forms.BooleanField(required=False, label="Expires within 30 days")
-    undelivered = forms.BooleanField(required=False, label="Not yet delivered")
+    tenant = forms.CharField(required=False, max_length=100)
+    pool = forms.CharField(required=False, max_length=100)
+    server = forms.CharField(required=False, max_length=256, label="Resource server")
+    scope = forms.CharField(required=False, max_length=513)
+    contact = forms.CharField(required=False, max_length=254)
 
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data, auto_id="filter-%s")
         present = [(value, label) for value, label in Status.choices if value != Status.DELETED]
-        self._choices("status").choices = [("", "Any status"), *present]
-        self._rows("scope", Scope.objects.all())
-        self._rows("pool", UserPool.objects.all())
+        self._offer("status", "Any status", present)
+        self._offer("pool", "Any pool", _twice(UserPool.objects.values_list("environment")))
+        self._offer("server", "Any resource server", _twice(ResourceServer.objects.values_list("identifier")))
+        self._offer("scope", "Any scope", _twice(Scope.objects.values_list("full_name")))
         if user.is_staff_member:
-            self._rows("tenant", Tenant.objects.all())
-            self._rows("contact", User.objects.filter(tenant__isnull=True, is_active=True).order_by("name"))
+            self._offer("tenant", "Any tenant", Tenant.objects.values_list("slug", "name"))
+            staff = User.objects.filter(tenant__isnull=True, is_active=True).order_by("name", "email")
+            self._offer("contact", "Any contact", [(str(person.pk), str(person)) for person in staff])
         else:
             del self.fields["tenant"], self.fields["contact"]
+        for name, (label, _) in TICKS.items():
+            self.fields[name] = forms.BooleanField(required=False, label=label)
 
-    def _choices(self, name: str) -> Any:
-        return self.fields[name]
+    def _offer(self, name: str, anything: str, choices: Any) -> None:
+        """A choice among what there is; a field to type in where that is too much."""
+        offered = list(choices[: LONGEST_CHOICE + 1])
+        if len(offered) <= LONGEST_CHOICE:
+            label = self.fields[name].label
+            self.fields[name] = forms.ChoiceField(required=False, choices=[("", anything), *offered], label=label)
 
-    def _rows(self, name: str, rows: QuerySet[Any]) -> None:
-        self._choices(name).queryset = rows
+    @property
+    def ticks(self) -> list[forms.BoundField]:
+        return [self[name] for name in TICKS]
 
     def apply(self, rows: Any) -> Any:
         self.is_valid()
-        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        chosen = self.chosen
         rows = rows.search(chosen.pop("q", ""))
-        if chosen.pop("expiring", False):
-            rows = rows.filter(pk__in=AppClient.objects.expiring().values("pk"))
-        if chosen.pop("undelivered", False):
-            rows = rows.undelivered()
-        if scope := chosen.pop("scope", None):
-            rows = rows.filter(pk__in=AppClient.scopes.through.objects.filter(scope=scope).values("appclient_id"))
-        return rows.filter(**chosen)
+        for name, (_, left) in TICKS.items():
+            if chosen.pop(name, False):
+                rows = getattr(rows, left)()
+        for name, value in chosen.items():
+            rows = rows.filter(_restriction(name, value))
+        return rows
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def address(self) -> str:
+        """The query that says the same and nothing else."""
+        return urlencode({name: "on" if value is True else value for name, value in self.chosen.items()})
 
     @property
     def is_used(self) -> bool:
-        return any(self.cleaned_data.values())
+        return bool(self.chosen)
+
+
+def _twice(rows: Any) -> Any:
+    """What is value and label in one; several pools may have it."""
+    return [(value, value) for (value,) in rows.order_by().distinct()[: LONGEST_CHOICE + 1]]
+
+
+def _restriction(name: str, value: str) -> Q:
+    held = AppClient.scopes.through.objects
+    if name == "scope":
+        return Q(pk__in=held.filter(scope__full_name=value).values("appclient"))
+    if name == "server":
+        return Q(pk__in=held.filter(scope__resource_server__identifier=value).values("appclient"))
+    if name == "tenant":
+        return Q(tenant__in=Tenant.objects.filter(Q(slug=value) | Q(name__iexact=value)).values("pk"))
+    if name == "pool":
+        return Q(pool__in=UserPool.objects.filter(environment=value).values("pk"))
+    if name == "contact":
+        person = Q(pk=value) if value.isdecimal() else Q(email__iexact=value) | Q(name__iexact=value)
+        return Q(contact__in=User.objects.filter(person).values("pk"))
+    return Q(status=value)
+
+
+def saved_views(user: User) -> list[tuple[str, str]]:
+    """(what stands in the address, label): views of the list that are links."""
+    mine = [(f"contact={user.pk}", "Mine")] if user.is_staff_member else []
+    return [("", "All"), *[(f"{name}=on", TICKS[name][0]) for name in SAVED], *mine]

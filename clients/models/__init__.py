@@ -1,6 +1,6 @@
 """Rows and how to select them; one module per noun."""
 
-from clients.models.app_clients import AppClient, Status
+from clients.models.app_clients import AppClient, Status, attention_needs
 from clients.models.audit import AuditEntry, AuditOrigin, Outcome
 from clients.models.operations import LIVE, Operation, OperationState, Priority
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
@@ -58,4 +58,5 @@ __all__ = [
     "TriggerMode",
     "User",
     "UserPool",
+    "attention_needs",
 ]

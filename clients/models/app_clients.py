@@ -1,14 +1,18 @@
 """App clients: what we wanted, what Cognito had when we last looked, and how far publishing is."""
 
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from clients.models.ids import new_ulid
+from clients.models.secrets import Secret
+from clients.models.tenants import ClientOverride, Tenant, TenantValue
 
 
 class Status(models.TextChoices):
@@ -37,21 +41,54 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
         return self.present().filter(expires_at__lte=timezone.now() + timedelta(days=days))
 
     def undelivered(self) -> "AppClientQuerySet":
-        from clients.models.secrets import Secret
-
         return self.filter(Exists(Secret.objects.undelivered().filter(app_client=OuterRef("pk"))))
 
+    def out_of_sync(self) -> "AppClientQuerySet":
+        return self.present().filter(~Q(drift=[]))
+
+    def needs_attention(self) -> "AppClientQuerySet":
+        """Whoever needs somebody, for whichever reason."""
+        return self.present().filter(reduce(or_, attention_needs()))
+
+    def never_used(self) -> "AppClientQuerySet":
+        """Of those that could have been used: not one still being created."""
+        return self.exclude(status__in=[Status.DELETED, Status.CREATING]).filter(last_token_at__isnull=True)
+
+    def idle(self, days: int = 90) -> "AppClientQuerySet":
+        """Used once, and not for so long."""
+        return self.present().filter(last_token_at__lte=timezone.now() - timedelta(days=days))
+
+    def with_two_secrets(self) -> "AppClientQuerySet":
+        held = Secret.objects.alive().order_by().values("app_client").annotate(held=Count("pk"))
+        return self.present().filter(pk__in=held.filter(held__gt=1).values("app_client"))
+
     def search(self, text: str) -> "AppClientQuerySet":
-        """Name, client ID (whole or prefix), tenant, secret ending, scope."""
-        text = text.strip()
+        """Name or tenant with these letters in it; client ID, whole or its beginning; the four characters a secret
+        ends with; a scope, whole or its beginning up to the slash; an attribute's whole value."""
+        text = text.strip().lstrip("…")
         if not text:
             return self
-        ending = text[-4:] if len(text) >= 4 else text
-        found = Q(name__icontains=text) | Q(client_id__startswith=text) | Q(tenant__name__icontains=text)
-        found |= Q(tenant__slug=text) | Q(pk__in=AppClient.objects.filter(secrets__ending=ending).values("pk"))
-        return self.filter(
-            found | Q(pk__in=AppClient.scopes.through.objects.filter(scope__full_name=text).values("appclient_id"))
-        )
+        tenants = Tenant.objects.filter(Q(name__icontains=text) | Q(slug__icontains=text))
+        found = Q(name__icontains=text) | Q(client_id__startswith=text) | Q(tenant__in=tenants.values("pk"))
+        found |= Q(tenant__in=TenantValue.objects.holding(text).values("tenant"))
+        found |= Q(pk__in=ClientOverride.objects.holding(text).values("app_client"))
+        if len(text) == 4:
+            found |= Q(pk__in=Secret.objects.filter(ending=text).values("app_client"))
+        if "/" in text:
+            held = AppClient.scopes.through.objects.filter(scope__full_name__startswith=text)
+            found |= Q(pk__in=held.values("appclient"))
+        return self.filter(found)
+
+
+def attention_needs() -> list[Q]:
+    """What needs somebody, the most pressing first: creating, unpublished, out of sync, undelivered, expiring."""
+    return [
+        Q(status=Status.CREATING),
+        Q(document_version__gt=F("published_version")),
+        ~Q(drift=[]),
+        Q(pk__in=Secret.objects.undelivered().values("app_client")),
+        Q(expires_at__lte=timezone.now() + timedelta(days=30)),
+    ]
 
 
 class AppClient(models.Model):
@@ -108,6 +145,8 @@ class AppClient(models.Model):
             models.Index(fields=["status"]),
             models.Index("id", name="client_unpublished", condition=Q(document_version__gt=F("published_version"))),
             models.Index("id", name="client_out_of_sync", condition=~Q(drift=[])),
+            models.Index(fields=["last_token_at", "status"], name="client_last_token"),
+            models.Index(fields=["created_at"], name="client_created"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,14 @@
 """Customer organisations, the attributes their tokens carry, and the values."""
 
+import json
+from functools import reduce
+from operator import or_
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import Cast, Upper
 from django.utils import timezone
 
 from clients.models.ids import new_ulid
@@ -94,13 +101,33 @@ class AttributeDefinition(models.Model):
         return self.claim_name
 
 
+AS_WRITTEN = Upper(Cast("value", models.TextField()))
+
+
+class ValueQuerySet(models.QuerySet[Any]):
+    """For a tenant's and a client's own values alike."""
+
+    def holding(self, text: str) -> "ValueQuerySet":
+        """Rows whose value is this, or a list with it, in small or capital letters. Whole values, so that an index
+        answers; only lists, which few definitions are, are read through."""
+        quoted = {json.dumps(text), json.dumps(text, ensure_ascii=False)}  # SQLite keeps what json.dumps escapes
+        rows = self.annotate(written=AS_WRITTEN)
+        whole = rows.filter(written__in=[Upper(Value(each)) for each in (text, *quoted)])
+        lists = rows.filter(definition__type=AttributeType.STRINGS)
+        lists = lists.filter(reduce(or_, (Q(written__contains=Upper(Value(each))) for each in quoted)))
+        return self.filter(Q(pk__in=whole.values("pk")) | Q(pk__in=lists.values("pk")))
+
+
 class TenantValue(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="values")
     definition = models.ForeignKey(AttributeDefinition, on_delete=models.PROTECT, related_name="tenant_values")
     value = models.JSONField()
 
+    objects = ValueQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "definition"], name="one_value_per_tenant")]
+        indexes = [models.Index(AS_WRITTEN, name="tenant_value_written")]
 
 
 class ClientOverride(models.Model):
@@ -108,5 +135,8 @@ class ClientOverride(models.Model):
     definition = models.ForeignKey(AttributeDefinition, on_delete=models.PROTECT, related_name="overrides")
     value = models.JSONField()
 
+    objects = ValueQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app_client", "definition"], name="one_override_per_client")]
+        indexes = [models.Index(AS_WRITTEN, name="override_written")]

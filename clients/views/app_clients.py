@@ -1,23 +1,31 @@
 """Clients as a whole: the list, and creating one."""
 
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from clients import permissions
+from clients import permissions, sealing
 from clients.errors import InvalidInput, PortalError
 from clients.forms.app_clients import CreateForm, TenantChoice, scope_groups, suggest_name, template_scopes
 from clients.forms.attributes import attribute_lines, mark_problems, overrides_typed
 from clients.forms.errors import add_refusals
-from clients.forms.filters import ClientFilter
+from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.app_clients import create_client
 from clients.views.fetching import need, person, signed_in
-from clients.views.listing import capped_count, page_by_attention
+from clients.views.listing import capped_count, named_when_few, page_by_attention
 from clients.views.outcome import refused
+
+WHOLE_SECRET = (
+    "That was a whole secret, so only its last four characters are searched for. "
+    "Logs of web servers may have kept it: rotate it unless you know that they did not."
+)
 
 
 @signed_in("GET")
@@ -26,6 +34,10 @@ def client_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_view_clients)
     filters = ClientFilter(request.GET, user=user)
     found = filters.apply(AppClient.objects.visible_to(user).present())
+    if straight := _straight_to(request, filters):
+        return straight
+    if filters.is_used:
+        found = named_when_few(found)
     page, following = page_by_attention(found.select_related("tenant", "pool", "contact"), request.GET.get("after", ""))
     prefetch_related_objects(page, "scopes", "secrets")
     return render(
@@ -34,9 +46,22 @@ def client_list(request: HttpRequest) -> HttpResponse:
         {
             "nav": "clients", "page": page, "following": following, "filters": filters, "count": capped_count(found),
             "may_create": permissions.can_create_client(user), "is_first_page": "after" not in request.GET,
-            "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member,
+            "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
         },
     )  # fmt: skip
+
+
+def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | None:
+    """Where a search leads that needs no list: a whole client ID to its client, also a deleted one. A whole secret is
+    taken out of the address at once; only its ending is looked for."""
+    text = filters.chosen.get("q", "").strip()
+    if sealing.is_well_formed(text):
+        messages.warning(request, WHOLE_SECRET)
+        return redirect(f"{reverse('client-list')}?{urlencode({'q': text[-4:]})}")
+    if list(filters.chosen) != ["q"] or "after" in request.GET:
+        return None
+    named = AppClient.objects.visible_to(person(request)).filter(client_id=text).first()
+    return redirect("client-overview", named.public_id) if named else None
 
 
 # --- Create ----------------------------------------------------------------------------------------
@@ -49,6 +74,7 @@ def client_create(request: HttpRequest) -> HttpResponse:
     choice = TenantChoice(request.POST if request.method == "POST" else request.GET)
     if not choice.is_valid():
         empty = {"nav": "clients", "choice": TenantChoice(initial=request.GET.dict()), "pools": _pools()}
+        empty["no_tenants"] = not Tenant.objects.exists()
         return render(request, "clients/client_create.html", empty, status=422 if request.method == "POST" else 200)
     pool = choice.cleaned_data["pool"] or UserPool.objects.first()
     if pool is None:
@@ -74,7 +100,6 @@ def _create(request: HttpRequest, draft: "Draft") -> HttpResponse:
     return redirect("client-overview", app_client.public_id)
 
 
-        empty["no_tenants"] = not Tenant.objects.exists()
 class Draft:
     """A client as typed so far: form, scopes and attributes, and the token they would make."""
 

@@ -1,16 +1,15 @@
 """The order of the clients list, and how it is cut into pages: by key, not by number."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Q, Value
+from django.db.models import Value
 from django.db.models.functions import Lower
-from django.utils import timezone
 
-from clients.models import AppClient, Secret, Status
+from clients.models import AppClient, attention_needs
 
 PAGE = 50
 COUNT_CAP = 1000
+FEW = 200
 
 
 def capped_count(rows: Any) -> str:
@@ -19,23 +18,18 @@ def capped_count(rows: Any) -> str:
     return f"{COUNT_CAP:,}+" if found > COUNT_CAP else f"{found:,}"
 
 
-def _needs() -> list[Q]:
-    """What needs somebody, the most pressing first: creating, unpublished, out of sync, undelivered, expiring."""
-    undelivered = Secret.objects.undelivered().values("app_client")
-    return [
-        Q(status=Status.CREATING),
-        Q(document_version__gt=F("published_version")),
-        ~Q(drift=[]),
-        Q(pk__in=undelivered),
-        Q(expires_at__lte=timezone.now() + timedelta(days=30)),
-    ]
+def named_when_few(rows: Any) -> Any:
+    """What a search or filter leaves, asked once: of few rows each rank then looks at those alone, and where many fit
+    a page is full long before all were looked at."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
+    return rows if len(keys) > FEW else rows.model.objects.filter(pk__in=keys)
 
 
 def page_by_attention(rows: Any, after: str) -> tuple[list[AppClient], str]:
     """One page behind the key, and the key of the next one ("" when this is the last): who needs somebody, then the
     calm rest, newest first within each. One rank after the other is read along its key until the page is full: nothing
     is sorted whole, so that many clients cost what few do."""
-    needs = _needs()
+    needs = attention_needs()
     first, below = _read_key(after, len(needs))
     found: list[AppClient] = []
     for rank in range(first, len(needs) + 1):
@@ -53,14 +47,6 @@ def page_by_attention(rows: Any, after: str) -> tuple[list[AppClient], str]:
     return found, ""
 
 
-
-
-def cut_ascending(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
-    """The same in ascending order of a unique text."""
-    if after and "\x00" not in after:
-        rows = rows.filter(**{f"{key}__gt": after})
-    found = list(rows.order_by(key)[: PAGE + 1])
-    return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
 def _read_key(after: str, highest: int) -> tuple[int, str]:
     """The rank to begin with and the id to begin below; the beginning for a key that is none of ours."""
     rank, _, public_id = after.partition("-")
@@ -74,4 +60,12 @@ def cut(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
     if after:
         rows = rows.filter(**{f"{key}__lt": after})
     found = list(rows.order_by(f"-{key}")[: PAGE + 1])
+    return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
+
+
+def cut_ascending(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
+    """The same in ascending order of a unique text."""
+    if after and "\x00" not in after:
+        rows = rows.filter(**{f"{key}__gt": after})
+    found = list(rows.order_by(key)[: PAGE + 1])
     return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""

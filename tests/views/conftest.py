@@ -7,7 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from clients.models import AttributeDefinition, Role, TenantChange, User
+from clients.models import AppClient, AttributeDefinition, Role, Secret, SecretState, Status, TenantChange, User
+from clients.models.ids import new_ulid
 from tests.support import PASSWORD
 
 
@@ -36,9 +37,9 @@ def make(world):
 
     def row(name, *, status=Status.ACTIVE, tenant="northwind", delivered=True, days=180, ending="aaaa", **fields):
         app_client = AppClient.objects.create(
-            pool=world.pool, tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
+            tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
             status=status, created_by=world.people["operator"], public_id=f"01{next(numbers):024}",
-            **{"expires_at": timezone.now() + timedelta(days=days)} | fields,
+            **{"pool": world.pool, "expires_at": timezone.now() + timedelta(days=days)} | fields,
         )  # fmt: skip
         Secret.objects.create(
             app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],

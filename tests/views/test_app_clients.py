@@ -1,42 +1,15 @@
 """The clients list and creating a client."""
 
 import re
-from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from clients.models import AppClient, Scope, Secret, SecretState, Status
+from clients.models import AppClient, Scope, Status
 from clients.models.ids import new_ulid
 from clients.views import listing
-
-
-@pytest.fixture
-def operator(world, client):
-    client.force_login(world.people["operator"])
-    return world.people["operator"]
-
-
-@pytest.fixture
-def make(world):
-    """Rows alone: what the list shows needs no Cognito."""
-
-    def row(name, *, status=Status.ACTIVE, tenant="northwind", delivered=True, days=180, ending="aaaa", **fields):
-        app_client = AppClient.objects.create(
-            pool=world.pool, tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
-            status=status, created_by=world.people["operator"],
-            **{"expires_at": timezone.now() + timedelta(days=days)} | fields,
-        )  # fmt: skip
-        Secret.objects.create(
-            app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],
-            delivered_at=timezone.now() if delivered else None,
-        )  # fmt: skip
-        return app_client
-
-    return row
 
 
 def names(answer):

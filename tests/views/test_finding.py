@@ -1,0 +1,230 @@
+"""Finding a client from any clue, and the filters of the list."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from clients import sealing
+from clients.forms import filters
+from clients.models import AttributeDefinition, ClientOverride, Scope, Secret, SecretState, Status, Tenant, TenantValue
+from clients.models.tenants import AS_WRITTEN
+from clients.services import attributes, catalogue, pools
+from clients.views import listing
+from tests.support import make_remote_pool
+
+
+def names(answer):
+    return {row.name for row in answer.context["page"]}
+
+
+@pytest.fixture
+def company(world, make):
+    """One client for each clue: no name says what is searched for."""
+    admin = world.people["administrator"]
+    attributes.define_attribute(actor=admin, claim_name="markets", type="strings")
+    attributes.define_attribute(actor=admin, claim_name="is_pilot", type="boolean")
+    one, two, three = make("one", ending="zZ9y"), make("two", tenant="acme-robotics"), make("three")
+    one.scopes.set([Scope.objects.get(full_name="orders/read")])
+    two.scopes.set([Scope.objects.get(full_name="shipments/track")])
+    _override(three, "rate_limit", 777), _override(three, "markets", ["Köln", "Lyon"]), _override(one, "is_pilot", True)
+    return {"one": one, "two": two, "three": three}
+
+
+def _override(app_client, claim_name, value):
+    definition = AttributeDefinition.objects.get(claim_name=claim_name)
+    ClientOverride.objects.create(app_client=app_client, definition=definition, value=value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("thr", {"three"}),
+        ("THREE", {"three"}),
+        ("acme rob", {"two"}),
+        ("acme-rob", {"two"}),
+        ("silver", {"two"}),  # a value of the tenant
+        ("Gold", {"one", "three"}),
+        ("gol", set()),
+        ("777", {"three"}),  # a number of the client's own
+        ("Köln", {"three"}),  # one of a list
+        ("lyon", {"three"}),
+        ("true", {"one"}),
+        ("zZ9y", {"one"}),
+        ("…zZ9y", {"one"}),
+        ("ZZ9Y", set()),
+        ("orders/read", {"one"}),
+        ("shipments/", {"two"}),
+        ("  two ", {"two"}),
+        ("100%", set()),
+        ('"', set()),
+        ("\x00", {"one", "two", "three"}),  # cannot be asked for: ignored
+    ],
+)
+def test_search_finds_from_each_clue(client, operator, company, text, found):
+    assert names(client.get("/clients/", {"q": text})) == found
+
+
+def test_search_finds_by_the_beginning_of_a_client_id(client, operator, company):
+    assert names(client.get("/clients/", {"q": company["two"].client_id[:-1]})) == {"two"}
+
+
+def test_search_for_a_whole_client_id_goes_to_its_page(client, operator, company):
+    answer = client.get("/clients/", {"q": f" {company['two'].client_id} ", "status": ""})
+    assert answer.status_code == 302 and answer["Location"] == f"/clients/{company['two'].public_id}/"
+
+
+def test_search_for_a_whole_client_id_beside_a_filter_stays_a_list(client, operator, company):
+    answer = client.get("/clients/", {"q": company["two"].client_id, "status": "active"})
+    assert names(answer) == {"two"}
+
+
+def test_search_finds_a_deleted_client_by_its_whole_id_only(client, operator, make):
+    gone = make("gone", status=Status.DELETED)
+    assert client.get("/clients/", {"q": gone.client_id})["Location"] == f"/clients/{gone.public_id}/"
+    assert names(client.get("/clients/", {"q": "gone"})) == set()
+
+
+def test_search_for_a_whole_secret_leaves_only_its_ending_in_the_address(client, operator, company):
+    value = sealing.generate("prod").reveal()
+    answer = client.get("/clients/", {"q": value}, follow=True)
+    assert answer.redirect_chain == [(f"/clients/?q={value[-4:]}", 302)]
+    assert value not in answer.content.decode() and "rotate it" in answer.content.decode()
+
+
+@pytest.mark.parametrize("clue", ["two", "acme", "silver", "shipments/track", "id0", "zZ9y"])
+def test_search_shows_members_nothing_of_others(client, world, make, company, clue):
+    Secret.objects.filter(app_client=company["two"]).update(ending="zZ9y")
+    Secret.objects.filter(app_client=company["one"]).update(ending="aaaa")
+    client.force_login(world.people["manager"])
+    assert "two" not in names(client.get("/clients/", {"q": clue}))
+    whole = client.get("/clients/", {"q": company["two"].client_id})
+    assert whole.status_code == 200 and names(whole) == set()
+
+
+# --- Filters ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def used(make):
+    def row(name, days):
+        return make(name, last_token_at=timezone.now() - timedelta(days=days))
+
+    return row
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("never_used=on", {"fresh", "unsynced", "doubled", "waiting"}),
+        ("idle=on", {"idle"}),
+        ("two_secrets=on", {"doubled"}),
+        ("out_of_sync=on", {"unsynced"}),
+        ("attention=on", {"unsynced", "waiting", "being-made"}),
+        ("undelivered=on", {"waiting"}),
+        ("server=shipments", {"busy"}),
+        ("server=nobody", {"fresh", "idle", "busy", "unsynced", "doubled", "waiting", "being-made"}),
+        ("tenant=Acme+Robotics", {"fresh", "idle", "busy", "unsynced", "doubled", "waiting", "being-made"}),
+        ("never_used=on&two_secrets=on", {"doubled"}),
+    ],
+)
+def test_list_filters(client, operator, make, used, query, found):
+    make("fresh"), used("idle", 91), make("unsynced", drift=["name"]), make("waiting", delivered=False)
+    make("being-made", status=Status.CREATING)
+    used("busy", 89).scopes.set([Scope.objects.get(full_name="shipments/read")])
+    doubled = make("doubled")
+    for state in (SecretState.RETIRING, SecretState.RETIRED):
+        Secret.objects.create(app_client=doubled, state=state, created_by=operator, delivered_at=timezone.now())
+    Secret.objects.create(app_client=make("deleted", status=Status.DELETED), state="current", created_by=operator)
+    assert names(client.get(f"/clients/?{query}")) == found
+
+
+def test_list_with_the_same_scope_in_two_pools_filters_by_its_name(client, operator, world, make):
+
+    admin = world.people["administrator"]
+    _, pool_id, claims, usage = make_remote_pool(world.sandbox)
+    second = pools.connect_pool(
+        actor=admin,
+        environment="stag",
+        region="eu-west-1",
+        user_pool_id=pool_id,
+        claims_table=claims,
+        usage_table=usage,
+    )
+    catalogue.adopt_resource_server(second, actor=admin, identifier="orders")
+    make("here").scopes.set(Scope.objects.filter(full_name="orders/read", resource_server__pool=world.pool))
+    make("there", pool=second).scopes.set(Scope.objects.filter(full_name="orders/read", resource_server__pool=second))
+
+    assert names(client.get("/clients/?scope=orders/read")) == {"here", "there"}
+    assert names(client.get("/clients/?server=orders&pool=stag")) == {"there"}
+
+
+def test_list_lets_type_a_tenant_where_there_are_too_many_to_choose(client, operator, make, monkeypatch):
+    make("ours"), make("theirs", tenant="acme-robotics")
+    assert '<select class="select " name="tenant"' in client.get("/clients/").content.decode()
+    monkeypatch.setattr(filters, "LONGEST_CHOICE", 1)
+    body = client.get("/clients/").content.decode()
+    assert '<select class="select " name="tenant"' not in body and 'name="tenant"' in body
+    for typed in ("acme-robotics", "acme robotics"):
+        assert names(client.get("/clients/", {"tenant": typed})) == {"theirs"}
+    assert names(client.get("/clients/", {"contact": operator.email})) == set()
+
+
+def test_list_filter_that_leaves_many_finds_what_one_that_leaves_few_does(client, operator, make, monkeypatch):
+    for n in range(6):
+        make(f"found-{n}", delivered=n % 2 == 0)
+    few = [row.name for row in client.get("/clients/?q=found").context["page"]]
+    monkeypatch.setattr(listing, "FEW", 2)
+    assert [row.name for row in client.get("/clients/?q=found").context["page"]] == few
+
+
+@pytest.mark.parametrize("query", ["q=c", "q=gold", "never_used=on", "attention=on"])
+def test_list_filtered_costs_the_same_for_five_and_sixty(client, operator, make, monkeypatch, query):
+    monkeypatch.setattr(listing, "PAGE", 100)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            client.get(f"/clients/?{query}")
+        return len(captured)
+
+    for n in range(5):
+        make(f"c{n}", delivered=False)
+    client.get("/clients/")
+    few = queries()
+    for n in range(55):
+        make(f"d{n}", delivered=False)
+    assert queries() == few
+
+
+def test_search_of_values_is_answered_by_an_index(world):
+    """The rows of whole values; only lists are read through."""
+    northwind = Tenant.objects.get(slug="northwind")
+    assert TenantValue.objects.holding("GOLD").get().tenant == northwind
+    plan = TenantValue.objects.annotate(written=AS_WRITTEN).filter(written="X").explain()
+    if connection.vendor == "sqlite":
+        assert "tenant_value_written" in plan
+
+
+# --- The box on every page -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["operator", "developer"])
+def test_every_page_has_one_search_box_that_needs_no_javascript(client, world, app_client, who):
+    client.force_login(world.people[who])
+    pages = ["/clients/", f"/clients/{app_client.public_id}/", f"/clients/{app_client.public_id}/activity/"]
+    for page in pages:
+        body = client.get(page).content.decode()
+        assert body.count('name="q"') == 1 and body.count("data-slash") == 1, page
+        assert 'role="search"' in body and 'action="/clients/"' in body, page
+
+
+def test_list_keeps_the_search_while_filtering(client, operator, company):
+    body = client.get("/clients/?q=gold&status=active").content.decode()
+    assert 'form="filters" value="gold"' in body and '<option value="active" selected>' in body
+
+
+def test_list_says_when_a_view_is_the_present_one(client, operator):
+    body = client.get("/clients/?q=&status=&idle=on&tenant=").content.decode()
+    assert '<a href="/clients/?idle=on" aria-current="page">Idle 90 days</a>' in body
