@@ -138,6 +138,7 @@ def _dynamodb(attempts):
         connect_timeout=1,
         read_timeout=1,
         retries={"total_max_attempts": attempts, "mode": "standard"},
+        user_agent="client-portal-claims-trigger",  # a fixed one; composing the usual one costs every token
         parameter_validation=False,  # both calls are written below and tested; checking them again costs every token
     )
     return boto3.client("dynamodb", config=limits)
