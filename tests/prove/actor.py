@@ -1,24 +1,40 @@
-"""The process that acts and may be killed: `python -m tests.prove.actor JSON`."""
+"""The process that acts and may be killed: `python -m tests.prove.actor JSON`, answering with a line of JSON.
+
+PROVE_CLOCK_SHIFT: seconds by which its clock is wrong. PROVE_DIE_IN_INTENT: killed after the intent's last statement,
+before its commit. PROVE_LOCK_WAIT: seconds it waits for a locked database. PROVE_START_AT: the moment it acts.
+"""
 
 import json
 import os
 import sys
+import time
+from datetime import timedelta
 from typing import Any
 
 import django
+from django.utils import timezone
+
+SHIFT = float(os.environ.get("PROVE_CLOCK_SHIFT", "0"))
+if SHIFT:  # before any module of ours is loaded: the models take `timezone.now` as their default
+    honest_now, honest_time = timezone.now, time.time
+    timezone.now = lambda: honest_now() + timedelta(seconds=SHIFT)
+    time.time = lambda: honest_time() + SHIFT
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
-from django.db import transaction  # noqa: E402  (after Django is set up)
+from django.core.management import call_command  # noqa: E402  (after Django is set up)
+from django.db import connection, transaction  # noqa: E402
 
-from clients.models import AppClient, Tenant, User, UserPool  # noqa: E402
+from clients.errors import PortalError  # noqa: E402
+from clients.models import AppClient, Secret, Tenant, User, UserPool  # noqa: E402
 from clients.services import (  # noqa: E402
     app_clients,
     attributes,
     catalogue,
     client_states,
     operations,
+    secrets,
 )
 
 Said = dict[str, Any]  # actor and operation_id, as every act takes them
@@ -29,16 +45,29 @@ def create_client(pool: UserPool, said: Said) -> None:
     app_clients.create_client(pool, tenant=Tenant.objects.get(slug="northwind"), **wanted, **said)
 
 
+def _as_seen(said: Said) -> tuple[AppClient, Said]:
+    """The one client, with the generation the form saw: the present one, unless the test gave another."""
+    app_client = AppClient.objects.select_related("pool", "tenant").get()
+    return app_client, {"generation": app_client.generation} | said
+
+
 def change_client(pool: UserPool, said: Said) -> None:
-    app_client = AppClient.objects.get()
-    scopes = ["orders/write", "shipments/read"]
-    app_clients.change_scopes(app_client, generation=app_client.generation, scopes=scopes, **said)
+    app_client, form = _as_seen(said)
+    app_clients.change_scopes(app_client, scopes=["orders/write", "shipments/read"], **form)
+
+
+def change_settings(pool: UserPool, said: Said) -> None:
+    app_client, form = _as_seen(said)
+    app_clients.change_settings(app_client, name="renamed", access_token_seconds=600, contact=None, notes="", **form)
 
 
 def change_attributes(pool: UserPool, said: Said) -> None:
-    app_client = AppClient.objects.get()
-    values = {"rate_limit": "240"}
-    attributes.change_attributes(app_client, generation=app_client.generation, values=values, **said)
+    app_client, form = _as_seen(said)
+    attributes.change_attributes(app_client, values={"rate_limit": "240"}, **form)
+
+
+def reveal_secret(pool: UserPool, said: Said) -> None:
+    secrets.reveal_secret(Secret.objects.select_related("app_client").get(), actor=said["actor"])
 
 
 def pause_client(pool: UserPool, said: Said) -> None:
@@ -71,6 +100,11 @@ def delete_server(pool: UserPool, said: Said) -> None:
     operations.drive(operation)
 
 
+def work(pool: UserPool, said: Said) -> None:
+    call_command("worker", "--once")
+
+
+# One act per kind of operation, and what else is done with a client.
 ACTS = {
     "client:create": create_client,
     "client:change": change_client,
@@ -81,15 +115,43 @@ ACTS = {
     "resource_server:create": create_server,
     "resource_server:change": change_server,
     "resource_server:delete": delete_server,
+    "settings": change_settings,
+    "reveal": reveal_secret,
+    "worker": work,
 }
+
+
+def _die_before_the_commit(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """The audit entry is the last statement of every intent."""
+    result = execute(sql, params, many, context)
+    if sql.startswith('INSERT INTO "clients_auditentry"'):
+        os._exit(137)
+    return result
+
+
+def _prepare() -> None:
+    if seconds := os.environ.get("PROVE_LOCK_WAIT"):
+        if connection.vendor == "sqlite":
+            connection.settings_dict["OPTIONS"]["timeout"] = float(seconds)
+        else:
+            connection.settings_dict["OPTIONS"]["options"] = f"-c lock_timeout={int(float(seconds) * 1000)}"
+    if os.environ.get("PROVE_DIE_IN_INTENT"):
+        connection.execute_wrappers.append(_die_before_the_commit)
+    if moment := os.environ.get("PROVE_START_AT"):
+        time.sleep(max(0, float(moment) - time.time() + SHIFT))
 
 
 def main() -> None:
     wanted = json.loads(sys.argv[1])
-    if wanted["kind"] not in ACTS:
-        raise SystemExit(f"No act for {wanted['kind']}: add one, the engine has a kind this file does not know.")
-    said = {"actor": User.objects.get(pk=wanted["actor"]), "operation_id": wanted["operation_id"]}
-    ACTS[wanted["kind"]](UserPool.objects.get(pk=wanted["pool"]), said)
+    act, pool, actor = wanted.pop("act"), wanted.pop("pool"), wanted.pop("actor")
+    if act not in ACTS:
+        raise SystemExit(f"No act for {act}: add one, the engine has a kind this file does not know.")
+    _prepare()
+    try:
+        ACTS[act](UserPool.objects.get(pk=pool), {"actor": User.objects.get(pk=actor)} | wanted)
+        print(json.dumps("done"))
+    except PortalError as error:
+        print(json.dumps(error.code))
 
 
 if __name__ == "__main__":

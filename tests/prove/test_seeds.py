@@ -17,12 +17,6 @@ FAULTS = ["lose_answer", "drop", "throttle", "error_500"]
 SCOPES = ["orders/read", "orders/write", "shipments/read", "shipments/track"]
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def seeds():
     if "PROVE_PLAN" in os.environ:
         return [int(os.environ["PROVE_PLAN"])]
