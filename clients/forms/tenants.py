@@ -92,7 +92,7 @@ class CreateTenantForm(DetailsForm):
     slug = forms.CharField(
         max_length=SLUG_MAX, required=False,
         help_text="The tenant’s identity in tokens, for life. Left empty, it is made from the name.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-slug-from": "id_name"}),
     )  # fmt: skip
 
     def __init__(self, *args: Any, definitions: Iterable[AttributeDefinition], **options: Any) -> None:

@@ -21,6 +21,13 @@ WORDS = {
     "secret:show": "Show credentials",
     "secret:stored": "Confirm that the secret is stored",
     "operation:retry": "Try again",
+    "tenant:create": "Create tenant",
+    "tenant:change": "Change tenant",
+    "tenant:set_values": "Change a tenant’s values",
+    "attribute:define": "Define attribute",
+    "attribute:change": "Change attribute",
+    "attribute:retire": "Retire attribute",
+    "attribute:restore": "Take back attribute",
 }
 
 

@@ -12,7 +12,7 @@ from clients.errors import Conflict, InvalidInput
 from clients.forms.attributes import as_text
 from clients.forms.definitions import ChangeDefinitionForm, DefineForm
 from clients.forms.errors import add_refusals
-from clients.models import AppClient, AttributeDefinition, Tenant
+from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import attributes
 from clients.services.effects import Effect
 from clients.views.fetching import get_definition, need, person, signed_in
@@ -28,14 +28,19 @@ def attribute_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_view_tenants)
     rows = list(AttributeDefinition.objects.order_by("retired_at", "claim_name"))
     rows.sort(key=lambda row: row.retired_at is not None)
-    set_by = dict(Tenant.objects.order_by().values_list("values__definition").annotate(Count("pk")))
-    own = dict(AppClient.objects.present().order_by().values_list("overrides__definition").annotate(Count("pk")))
+    set_by = _counts(TenantValue.objects.all())
+    own = _counts(ClientOverride.objects.exclude(app_client__status=Status.DELETED))
     context = {
         "nav": "attributes", "may_define": permissions.can_define_attribute(user),
         "progress": progress_of(AppClient.objects.all()), "tenant_count": capped_count(Tenant.objects.all()),
         "lines": [_line(row) | {"tenants": set_by.get(row.pk, 0), "clients": own.get(row.pk, 0)} for row in rows],
     }  # fmt: skip
     return render(request, "clients/attribute_list.html", context)
+
+
+def _counts(values: Any) -> dict[int, int]:
+    """Rows per definition, counted from their side: most clients have none, and cost nothing."""
+    return dict(values.order_by().values_list("definition").annotate(Count("pk")))
 
 
 def _line(definition: AttributeDefinition) -> dict[str, Any]:

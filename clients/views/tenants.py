@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count, Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -79,10 +79,12 @@ def tenant_frame(
 def tenant_page(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(request, slug, permissions.can_view_tenants)
     clients = AppClient.objects.present().filter(tenant=tenant)
-    page, _ = page_by_attention(clients.select_related("pool").prefetch_related("secrets"), "")
+    page, _ = page_by_attention(clients.select_related("pool"), "")
+    shown = page[:SHOWN]
+    prefetch_related_objects(shown, "secrets")
     members = User.objects.filter(tenant=tenant, is_active=True).order_by("name", "email")
     context = {
-        "app_clients": page[:SHOWN], "client_count": capped_count(clients), "has_more": len(page) > SHOWN,
+        "app_clients": shown, "client_count": capped_count(clients), "has_more": len(page) > SHOWN,
         "attributes": _attributes(tenant), "progress": progress_of(AppClient.objects.filter(tenant=tenant)),
         "members": members[:SHOWN], "member_count": members.count(), "change": tenant.changes.first(),
         "tenant_claims": sorted(set(UserPool.objects.values_list("tenant_claim", flat=True))),

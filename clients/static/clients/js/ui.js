@@ -36,6 +36,15 @@
     history.replaceState(null, "", location.pathname);
   }
 
+  // A slug follows the name until somebody writes one of their own. Without a script the server makes it.
+  const slug = document.querySelector("[data-slug-from]");
+  document.getElementById(slug?.dataset.slugFrom)?.addEventListener("input", ({ target }) => {
+    if (slug.dataset.own) return;
+    const plain = target.value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+    slug.value = plain.replace(/[^a-z0-9]+/g, "-").slice(0, 36).replace(/^-|-$/g, "");
+  });
+  slug?.addEventListener("input", () => { slug.dataset.own = slug.value; });
+
   // A page that shows a secret leaves nothing to come back to.
   const secret = document.querySelector("[data-secret-page]");
   if (secret) addEventListener("pagehide", () => secret.remove());
