@@ -28,6 +28,8 @@ class UserPool(models.Model):
     tier = models.CharField(max_length=20, blank=True)
     trigger_mode = models.CharField(max_length=10, choices=TriggerMode.choices, default=TriggerMode.NONE)
     trigger_version = models.CharField(max_length=10, blank=True, help_text="As Cognito has it; empty: no trigger.")
+    trigger_arn = models.CharField(max_length=300, blank=True, help_text="The function in the slot, as Cognito has it.")
+    installed_trigger_arn = models.CharField(max_length=300, blank=True, help_text="Ours, as installed by a person.")
     tenant_claim = models.CharField(max_length=64, default="tenant_id")
     claims_table = models.CharField(max_length=255)
     usage_table = models.CharField(max_length=255)
@@ -52,6 +54,10 @@ class UserPool(models.Model):
             return "The pool has no pre token generation trigger, so tokens go out without attributes."
         if self.trigger_version != "V3_0":
             return f"The pool's trigger is version {self.trigger_version}; for machine tokens Cognito runs V3_0 only."
+        if self.installed_trigger_arn and self.trigger_arn != self.installed_trigger_arn:
+            return f"Another function holds the pool's trigger slot: {self.trigger_arn}."
+        if not self.installed_trigger_arn and self.trigger_mode == TriggerMode.NONE:
+            return "The pool's trigger was not installed by the portal, so nobody knows whether it adds the attributes."
         if self.tier == "LITE":
             return "The pool is on the Lite plan; machine tokens get claims on Essentials or Plus only."
         return ""

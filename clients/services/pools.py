@@ -79,6 +79,7 @@ def _plan_and_trigger(described: dict[str, Any]) -> dict[str, Any]:
     return {
         "tier": described.get("UserPoolTier", ""),
         "trigger_version": trigger_version(described),
+        "trigger_arn": described.get("LambdaConfig", {}).get("PreTokenGenerationConfig", {}).get("LambdaArn", ""),
         "checked_at": timezone.now(),
     }
 
@@ -134,3 +135,13 @@ def trigger_version(described: dict[str, Any]) -> str:
     triggers = described.get("LambdaConfig", {})
     version = triggers.get("PreTokenGenerationConfig", {}).get("LambdaVersion", "")
     return version or ("V1_0" if triggers.get("PreTokenGeneration") else "")
+
+
+def note_trigger(pool: UserPool, *, arn: str, mode: str, actor: User | None, via: str) -> None:
+    """A person has just attached our trigger to this pool: from here on another function in its slot is named."""
+    facts = {"installed_trigger_arn": arn, "trigger_arn": arn, "trigger_version": "V3_0", "trigger_mode": mode}
+    with transaction.atomic():
+        UserPool.objects.filter(pk=pool.pk).update(**facts)
+        audit.append(
+            "pool:install_trigger", Outcome.OK, actor=actor, via=via, pool=pool, detail={"arn": arn, "mode": mode}
+        )

@@ -213,7 +213,7 @@ def test_package_is_the_same_for_the_same_source_and_readable():
     assert (entry.filename, entry.external_attr >> 16) == ("index.py", 0o644)
 
 
-def test_command_shows_what_will_change_and_does_nothing_on_no(session, site, monkeypatch):
+def test_command_shows_what_will_change_and_does_nothing_on_no(db, session, site, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda prompt: "n")
     shown = command(site)
     assert f"Create the Lambda function {site.name}" in shown
@@ -221,13 +221,13 @@ def test_command_shows_what_will_change_and_does_nothing_on_no(session, site, mo
     assert "PreTokenGenerationConfig" not in pool_settings.describe(site.cognito, site.pool_id)["LambdaConfig"]
 
 
-def test_command_installs_when_told_yes(session, site):
+def test_command_installs_when_told_yes(db, session, site):
     assert "Done: arn:aws:lambda:" in command(site, "--yes")
     assert "Everything is in place" in command(site, "--yes")
     assert "PreTokenGenerationConfig" in pool_settings.describe(site.cognito, site.pool_id)["LambdaConfig"]
 
 
-def test_command_lists_who_would_lose_their_tokens_under_enforce(session, site):
+def test_command_lists_who_would_lose_their_tokens_under_enforce(db, session, site):
     machine, _ = make_machine(site)
     site.cognito.create_user_pool_client(UserPoolId=site.pool_id, ClientName="people")
     shown = command(site, "--yes", mode="enforce")
@@ -235,7 +235,7 @@ def test_command_lists_who_would_lose_their_tokens_under_enforce(session, site):
     assert "people" not in shown.split("will get no token")[1].split("Done")[0]
 
 
-def test_command_refusal_is_a_sentence(session, site):
+def test_command_refusal_is_a_sentence(db, session, site):
     site.wanted["user_pool_id"] = "eu-west-1_nothinghe"
     with pytest.raises(CommandError, match="AWS refused"):
         command(site, "--yes")

@@ -74,3 +74,24 @@ def test_change_urls_is_audited_once(world):
         pools.change_urls(world.pool, actor=world.people["administrator"], **urls)
         world.pool.refresh_from_db()
     assert AuditEntry.objects.filter(action="pool:change_urls").count() == 1
+
+
+def test_a_foreign_function_in_the_slot_is_named(world):
+    pools.note_trigger(world.pool, arn=FUNCTION, mode="observe", actor=None, via="test")
+    with_trigger(world, {"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": FUNCTION + "-other"}})
+    assert "Another function holds" in world.pool.why_no_claims and "-other" in world.pool.why_no_claims
+    with_trigger(world, {"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": FUNCTION}})
+    assert world.pool.why_no_claims == ""
+
+
+def test_a_trigger_nobody_installed_here_is_not_believed(world):
+    UserPool.objects.update(trigger_mode="none")
+    with_trigger(world, {"PreTokenGenerationConfig": {"LambdaVersion": "V3_0", "LambdaArn": FUNCTION}})
+    assert "was not installed by the portal" in world.pool.why_no_claims
+
+
+def test_install_trigger_writes_what_it_installed_on_the_pools_row(world):
+    pools.note_trigger(world.pool, arn=FUNCTION, mode="enforce", actor=None, via="test")
+    world.pool.refresh_from_db()
+    assert (world.pool.installed_trigger_arn, world.pool.trigger_mode) == (FUNCTION, "enforce")
+    assert AuditEntry.objects.get(action="pool:install_trigger").detail == {"arn": FUNCTION, "mode": "enforce"}

@@ -3,9 +3,13 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from clients import edge
 from clients.aws import trigger_installer
+from clients.management.actor import os_user
+from clients.models import UserPool
+from clients.services.pools import note_trigger
 
 
 class Command(BaseCommand):
@@ -37,6 +41,7 @@ class Command(BaseCommand):
             session = trigger_installer.person_session(options["region"], options["profile"])
             plan = trigger_installer.make_plan(session, _wanted(options))
             if not plan.changes:
+                self._note(plan.trigger_arn, options)
                 self.stdout.write(f"Everything is in place: {plan.trigger_arn}")
                 return
             self._show(plan)
@@ -46,7 +51,19 @@ class Command(BaseCommand):
             arn = trigger_installer.apply(session, plan)
         except trigger_installer.InstallRefused as refusal:
             raise CommandError(refusal.sentence) from None
+        self._note(arn, options)
         self.stdout.write(self.style.SUCCESS(f"Done: {arn}"))
+
+    def _note(self, arn: str, options: dict[str, Any]) -> None:
+        """On the portal's own row, where the pool is connected already: its pages say which function holds the slot."""
+        if options["function_only"]:
+            return
+        try:
+            pool = UserPool.objects.filter(user_pool_id=options["pool_id"]).first()
+            if pool is not None:
+                note_trigger(pool, arn=arn, mode=options["mode"], actor=None, via=f"command line, OS user {os_user()}")
+        except DatabaseError:
+            self.stderr.write("The portal's database was not reached from here: its pages will not name this function.")
 
     def _show(self, plan: trigger_installer.Plan) -> None:
         self.stdout.write("This will change:")
