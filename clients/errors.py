@@ -1,14 +1,23 @@
 """One tree of errors; every one carries a sentence for people and says whether the outcome is known."""
 
+import re
+
+SHAPED_LIKE_A_SECRET = re.compile(r"cps_[a-z0-9]{1,8}_[0-9A-Za-z]{49}")
+
+
+def scrubbed(text: str) -> str:
+    """Without anything shaped like one of our secrets: the last net under logs and stored details."""
+    return SHAPED_LIKE_A_SECRET.sub("cps_***", text)
+
 
 class PortalError(Exception):
-    """`sentence`: what happened and what to do, for people. `technical`: folded detail, never a secret."""
+    """`sentence`: what happened and what to do, for people. `technical`: folded detail, scrubbed of secrets."""
 
     code = "error"
 
-    def __init__(self, sentence: str, *, technical: str = "", field: str = "") -> None:
+    def __init__(self, sentence: str, *, technical: str = "") -> None:
         super().__init__(sentence)
-        self.sentence, self.technical, self.field = sentence, technical, field
+        self.sentence, self.technical = sentence, scrubbed(technical)
 
 
 class InvalidInput(PortalError):
@@ -38,12 +47,6 @@ class NotReady(PortalError):
     """Something it is made of is missing or unusable. Nothing was spent in finding out."""
 
     code = "not_ready"
-
-
-class NotAllowed(PortalError):
-    """This person may not do this."""
-
-    code = "not_allowed"
 
 
 class AlreadyShown(PortalError):

@@ -51,11 +51,6 @@ def scopes_per_client() -> int:
     return _input("CreateUserPoolClient").members["AllowedOAuthScopes"].metadata["max"]
 
 
-@cache
-def client_secret() -> TextLimit:
-    return _text(_input("CreateUserPoolClient").members["ClientSecret"])
-
-
 def _server(member: str) -> Shape:
     return _input("CreateResourceServer").members[member]
 

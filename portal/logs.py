@@ -1,9 +1,8 @@
 """Last net under the logs: anything shaped like one of our secrets is masked before it is written."""
 
 import logging
-import re
 
-SHAPED_LIKE_A_SECRET = re.compile(r"cps_[a-z0-9]{1,8}_[0-9A-Za-z]{49}")
+from clients.errors import scrubbed
 
 
 class ScrubSecrets(logging.Filter):
@@ -11,10 +10,10 @@ class ScrubSecrets(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if SHAPED_LIKE_A_SECRET.search(message):
-            record.msg, record.args = SHAPED_LIKE_A_SECRET.sub("cps_***", message), None
+        if scrubbed(message) != message:
+            record.msg, record.args = scrubbed(message), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = SHAPED_LIKE_A_SECRET.sub("cps_***", record.exc_text)
+            record.exc_text = scrubbed(record.exc_text)
         return True

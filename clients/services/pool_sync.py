@@ -9,10 +9,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from clients.aws import claims_table
 from clients.aws.cognito import Described, Gateway, pause_between_calls
 from clients.errors import NotFound, PortalError
 from clients.models import AppClient, Operation, Outcome, Status, UserPool
-from clients.services import audit
+from clients.services import audit, claims
 from clients.services.pools import check_presence
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,34 @@ def observe_due(limit: int = 5) -> int:
     found = list(due.order_by(F("observe_after").asc(nulls_first=True), "pk")[:limit])
     for app_client in found:
         observe(app_client)
+        check_document(app_client)
         pause_between_calls()
     return len(found)
+
+
+def check_document(app_client: AppClient) -> bool:
+    """True when the claims table holds what we published. One edited, removed or put there by somebody else is ours
+    to repair: it is published again under a version above both, and the trail says so."""
+    fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+    if not fresh.is_published:
+        return True
+    wanted = claims.document_for(fresh)
+    try:
+        held = claims_table.get_document(fresh.pool.region, fresh.pool.claims_table, wanted.client_id)
+    except PortalError as error:
+        logger.warning("reading the document of client %s: %s", fresh.public_id, error.technical)
+        return True
+    if held == wanted:
+        return True
+    above = max(wanted.version, held.version if held else 0) + 1
+    with transaction.atomic():
+        same = AppClient.objects.filter(
+            pk=fresh.pk, document_version=wanted.version, published_version=wanted.version, generation=fresh.generation
+        )
+        if same.exclude(operations__in=Operation.objects.live()).update(document_version=above, publish_after=None):
+            detail = {"held": held.state if held else "nothing", "version_held": held.version if held else 0}
+            audit.append("attributes:repair", Outcome.OK, actor=None, via="portal", app_client=fresh, detail=detail)
+    return False
 
 
 # --- Clients nobody here knows -------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.models import AppClient, AuditEntry
-from clients.services import pool_sync
+from clients.services import claims, pool_sync
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +108,29 @@ def test_a_failing_client_does_not_starve_the_others(world):
     assert pool_sync.observe_due(limit=1) == 1 and pool_sync.observe_due(limit=1) == 0
     seen = dict(AppClient.objects.values_list("pk", "observed_at"))
     assert seen[first.pk] is None and seen[second.pk] is not None
+
+
+@pytest.mark.parametrize("what", ["edited", "removed", "newer"])
+def test_a_document_changed_outside_is_named_and_published_again(world, what):
+    app_client = world.create()
+    table, key = world.pool.claims_table, {"client_id": {"S": app_client.client_id}}
+    dynamodb, right = world.sandbox.aws("dynamodb"), world.document(app_client.client_id)
+    if what == "removed":
+        dynamodb.delete_item(TableName=table, Key=key)
+    else:
+        version = {"N": "9"} if what == "newer" else right["version"]
+        dynamodb.put_item(
+            TableName=table, Item=right | {"claims": {"S": '{"tenant_id":"somebody"}'}, "version": version}
+        )
+    observed(app_client)
+    assert AuditEntry.objects.filter(action="attributes:repair").count() == 1
+    assert claims.publish_due() == 1
+    assert world.document(app_client.client_id)["claims"] == right["claims"]
+    observed(app_client)
+    assert AuditEntry.objects.filter(action="attributes:repair").count() == 1
+
+
+def test_a_document_that_cannot_be_read_is_not_repaired(world):
+    app_client = world.create()
+    world.sandbox.fault("GetItem", "throttle")
+    assert pool_sync.check_document(app_client) and not AuditEntry.objects.filter(action="attributes:repair").exists()
