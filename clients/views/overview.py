@@ -14,6 +14,7 @@ from clients.views.fetching import get_app_client, person, signed_in
 
 REMAINING = (
     ("create", "Create the app client in Cognito", "Its secret was made and sealed here before, so none can be lost."),
+    ("settle", "Look for leftovers", "An answer was lost on its way; whatever else that request made is removed."),
     ("list-secrets", "Learn the secret’s id", "Needed to rotate it later."),
     ("publish", "Publish the attributes", "The trigger reads them when a token is asked for."),
 )
@@ -56,12 +57,12 @@ def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
 
 def remaining(operation: Operation | None) -> list[Check]:
     """The steps of creating, as far as the operation has come."""
-    at = [step for step, _, _ in REMAINING].index(operation.step) if operation and operation.step in STEPS else 0
-    states = ["done" if n < at else "now" if n == at else "todo" for n in range(len(REMAINING))]
-    return [Check(state, title, why) for state, (_, title, why) in zip(states, REMAINING, strict=True)]
-
-
-STEPS = {step for step, _, _ in REMAINING}
+    was_unknown = operation is not None and operation.was_unknown
+    shown = [line for line in REMAINING if was_unknown or line[0] != "settle"]
+    names = [name for name, _, _ in shown]
+    at = names.index(operation.step) if operation and operation.step in names else 0
+    states = ["done" if n < at else "now" if n == at else "todo" for n in range(len(shown))]
+    return [Check(state, title, why) for state, (_, title, why) in zip(states, shown, strict=True)]
 
 
 DRIFT = {

@@ -86,7 +86,9 @@ def _pages_of(browser: Browser, facts: dict[str, Any], role: str) -> list[tuple[
         if name is None or name in NOT_WALKED or len(found.get(name, [])) == LOOKS:
             continue
         answer = page.goto(path)
-        if answer is None or answer.status != 200:
+        if answer is None or answer.status >= 500:
+            raise SystemExit(f"{path} answers {answer and answer.status} to {role}: mend that first.")
+        if answer.status != 200:
             continue
         found.setdefault(name, []).append(path)
         links = page.eval_on_selector_all("a[href^='/']", "all => all.map(a => a.getAttribute('href'))")
