@@ -1,7 +1,6 @@
 """Every route of the portal."""
 
 from django.urls import path, register_converter
-from django.views.generic import RedirectView
 
 from clients.views import (
     activity,
@@ -11,6 +10,7 @@ from clients.views import (
     client_states,
     definitions,
     health,
+    home,
     invitations,
     operations,
     overview,
@@ -46,7 +46,7 @@ register_converter(Ulid, "ulid")
 register_converter(TenantAct, "tenant_act")
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="client-list"), name="home"),
+    path("", home.home, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("theme/", theme.theme_set, name="theme-set"),
     path("invitation/", invitations.invitation_accept, name="invitation-accept"),

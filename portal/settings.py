@@ -124,7 +124,7 @@ ACCOUNT_SESSION_REMEMBER = False
 PASSWORD_RESET_TIMEOUT = 3600
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # the default is whatever host the request named
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "client-list"
+LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
 # --- Sessions, cookies, headers ----------------------------------------------------------------

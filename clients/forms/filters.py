@@ -39,7 +39,7 @@ class ClientFilter(forms.Form):
         present = [(value, label) for value, label in Status.choices if value != Status.DELETED]
         self._offer("status", "Any status", present)
         self._offer("pool", "Any pool", _twice(UserPool.objects.values_list("environment")))
-        self._offer("server", "Any resource server", _twice(ResourceServer.objects.values_list("identifier")))
+        self._offer("server", "Any server", _twice(ResourceServer.objects.values_list("identifier")))
         self._offer("scope", "Any scope", _twice(Scope.objects.values_list("full_name")))
         if user.is_staff_member:
             self._offer("tenant", "Any tenant", Tenant.objects.values_list("slug", "name"))

@@ -2,6 +2,9 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from clients.models.people import Role
 
 
 class Outcome(models.TextChoices):
@@ -10,6 +13,19 @@ class Outcome(models.TextChoices):
     FAILED = "failed", "Failed"
     UNKNOWN = "unknown", "Outcome unknown"
     RESOLVED = "resolved", "Resolved"
+
+
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    def visible_to(self, user) -> "AuditQuerySet":
+        """Administrators and auditors: all. Operators: their own acts and the pools'. Support: the clients'. Members:
+        what concerns their organisation."""
+        if user.role in (Role.ADMINISTRATOR, Role.AUDITOR):
+            return self
+        if user.role == Role.OPERATOR:
+            return self.filter(Q(actor=user) | Q(pool__isnull=False))
+        if user.role == Role.SUPPORT:
+            return self.filter(app_client__isnull=False)
+        return self.filter(tenant_id=user.tenant_id)
 
 
 class AuditEntry(models.Model):
@@ -31,6 +47,8 @@ class AuditEntry(models.Model):
     detail = models.JSONField(default=dict)
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64, unique=True)
+
+    objects = AuditQuerySet.as_manager()
 
     class Meta:
         ordering = ["-sequence"]

@@ -1,8 +1,10 @@
 """Operations: what is wanted of AWS, by whom, and how far it is. The row is the queue."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from clients.models.ids import new_ulid
@@ -34,6 +36,13 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         now = timezone.now()
         ready = self.live().filter(lease_until__lte=now, next_try_at__lte=now)
         return ready.order_by("priority", "next_try_at")
+
+    def stuck(self) -> "OperationQuerySet":
+        """Waiting, left alone, or ended without success and not made good by a later one on the same target."""
+        left = Q(state=OperationState.RUNNING, lease_until__lte=timezone.now() - timedelta(minutes=5))
+        ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
+        later = Operation.objects.filter(target=OuterRef("target"), pk__gt=OuterRef("pk"))
+        return self.filter(Q(state=OperationState.WAITING) | left | (ended & ~Exists(later)))
 
 
 class Operation(models.Model):
@@ -74,7 +83,10 @@ class Operation(models.Model):
                 fields=["target"], name="one_live_operation_per_target", condition=Q(state__in=LIVE)
             )
         ]
-        indexes = [models.Index(fields=["state", "next_try_at"])]
+        indexes = [
+            models.Index(fields=["state", "next_try_at"]),
+            models.Index(fields=["target"], name="operation_target"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"

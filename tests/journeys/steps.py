@@ -10,7 +10,7 @@ def sign_in(page, who="operator"):
     page.get_by_label("Email").fill(f"{who}@portal.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/clients/**")
+    page.locator(".topbar").wait_for()
 
 
 def create_client(page, tenant="northwind", name="northwind-orders-prod"):

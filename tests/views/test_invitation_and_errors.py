@@ -18,11 +18,11 @@ def accept(browser, sent, **changes):
     return browser.post("/invitation/", {"token": sent, "name": "Ada", "password": GOOD} | changes)
 
 
-def test_invited_person_accepts_signs_in_and_sees_the_clients(browser):
+def test_invited_person_accepts_signs_in_and_comes_home(browser):
     token = people.invite("ada@portal.example", Role.ADMINISTRATOR, actor=None)
     assert accept(browser, token).status_code == 302
     signed_in = browser.post("/account/login/", {"login": "ada@portal.example", "password": GOOD}, follow=True)
-    assert signed_in.redirect_chain[-1][0] == "/clients/" and signed_in.status_code == 200
+    assert signed_in.redirect_chain[-1][0] == "/" and signed_in.status_code == 200
     assert AuditEntry.objects.get(action="person:accept").origin.address == "127.0.0.1"
 
 

@@ -1,0 +1,185 @@
+"""What home shows: what needs somebody, the figures, how far the first set-up is. Reads only, and with the same number
+of queries whatever the number of clients."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import CharField, Count, Exists, F, Q
+from django.db.models.functions import Cast, Substr
+from django.utils import timezone
+
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    Operation,
+    OperationState,
+    Scope,
+    Secret,
+    Status,
+    Tenant,
+    User,
+    UserPool,
+)
+
+CAP = 12
+MANY = 100
+DAYS = 30
+SOON = timedelta(days=7)
+# The most urgent first: what stops working, what stands still, what waits for somebody.
+URGENCY = (
+    "pool-missing", "expired", "given-up", "ends-soon", "waiting", "unpublished", "out-of-sync", "undelivered", "ends",
+    "foreign",
+)  # fmt: skip
+
+
+@dataclass
+class Item:
+    """One thing that needs somebody; `at` is by when or since when."""
+
+    kind: str
+    at: datetime | None
+    app_client: AppClient | None = None
+    secret: Secret | None = None
+    operation: Operation | None = None
+    pool: UserPool | None = None
+
+    @property
+    def order(self) -> tuple[int, str]:
+        return URGENCY.index(self.kind), self.at.isoformat() if self.at else ""
+
+
+@dataclass
+class Attention:
+    """The most urgent `items`; `counts` per group, each counted up to a hundred."""
+
+    items: list[Item] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    oldest_undelivered: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def is_more(self) -> bool:
+        return self.total > len(self.items)
+
+    @property
+    def in_words(self) -> str:
+        """With a plus where a group has as many as are counted."""
+        return f"{self.total}{'+' if MANY in self.counts.values() else ''}"
+
+    def counted(self, group: str) -> str:
+        return f"{self.counts[group]}{'+' if self.counts[group] == MANY else ''}"
+
+    def add(self, group: str, items: list[Item], count: int) -> None:
+        self.items, self.counts[group] = self.items + items, count
+
+
+def what_needs_attention() -> Attention:
+    found = Attention()
+    _add_pools(found)
+    stuck = Operation.objects.stuck().select_related("app_client__tenant", "pool")
+    _add(found, "operations", stuck.order_by("id"), _stuck)
+    clients = AppClient.objects.present().select_related("tenant")
+    _add(found, "expiring", clients.expiring().order_by("expires_at"), _expiring)
+    made = clients.exclude(status=Status.CREATING)  # else its operation stands here
+    _add(found, "unpublished", made.unpublished().order_by("pk"), lambda c: Item("unpublished", c.published_at, c))
+    _add(found, "out_of_sync", made.out_of_sync().order_by("pk"), lambda c: Item("out-of-sync", c.observed_at, c))
+    waiting = Secret.objects.undelivered().filter(app_client__in=made.order_by().values("pk"))
+    _add(found, "undelivered", waiting.select_related("app_client__tenant").order_by("created_at"),
+         lambda s: Item("undelivered", s.created_at, s.app_client, s))  # fmt: skip
+    found.oldest_undelivered = next((item.at for item in found.items if item.kind == "undelivered"), None)
+    found.items = sorted(found.items, key=lambda item: item.order)[:CAP]
+    return found
+
+
+def _add(found: Attention, group: str, rows: Any, item: Any) -> None:
+    """Of each group no more than could be shown, and no more counted than anybody reads."""
+    found.add(group, [item(row) for row in rows[:CAP]], rows.order_by()[:MANY].count())
+
+
+def _add_pools(found: Attention) -> None:
+    pools = list(UserPool.objects.filter(Q(is_missing=True) | ~Q(foreign_clients=[])))
+    missing = [Item("pool-missing", pool.checked_at, pool=pool) for pool in pools if pool.is_missing]
+    foreign = [Item("foreign", pool.compared_at, pool=pool) for pool in pools if not pool.is_missing]
+    found.add("pools", missing + foreign, len(pools))
+
+
+def _stuck(operation: Operation) -> Item:
+    is_over = operation.state in (OperationState.REFUSED, OperationState.GIVEN_UP)
+    at = operation.finished_at if is_over else operation.next_try_at
+    return Item("given-up" if is_over else "waiting", at, operation.app_client, operation=operation)
+
+
+def _expiring(app_client: AppClient) -> Item:
+    left = app_client.expires_at - timezone.now() if app_client.expires_at else SOON
+    kind = "expired" if left <= timedelta(0) else "ends-soon" if left <= SOON else "ends"
+    return Item(kind, app_client.expires_at, app_client)
+
+
+# --- Figures ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Figures:
+    """Counted now. Per day: the last thirty days in UTC, today last."""
+
+    clients: int
+    paused: int
+    created: list[int]
+    in_use: int
+    last_tokens: list[int]
+    never_used: int
+    idle: int
+
+    @property
+    def created_total(self) -> int:
+        return sum(self.created)
+
+    @property
+    def created_today(self) -> int:
+        return self.created[-1]
+
+
+def figures() -> Figures:
+    now = timezone.now()
+    which = {
+        "in_use": Q(last_token_at__gt=now - timedelta(hours=24)),
+        "paused": Q(status=Status.PAUSED),
+        "never_used": Q(last_token_at__isnull=True) & ~Q(status=Status.CREATING),
+        "idle": Q(last_token_at__lte=now - timedelta(days=90)),
+    }
+    present = AppClient.objects.present()
+    counted = present.aggregate(clients=Count("*"), **{name: Count("pk", filter=q) for name, q in which.items()})
+    return Figures(**counted, created=_per_day(AppClient.objects.all(), "created_at", now.date()),
+                   last_tokens=_per_day(present, "last_token_at", now.date()))  # fmt: skip
+
+
+def _per_day(rows: Any, name: str, today: date) -> list[int]:
+    """How many rows on each day. The day is cut off the text: SQLite's own date functions are ten times slower."""
+    first = today - timedelta(days=DAYS - 1)
+    since = datetime.combine(first, datetime.min.time(), tzinfo=timezone.get_default_timezone())
+    day = Substr(Cast(F(name), CharField()), 1, 10)
+    rows = rows.filter(**{f"{name}__gte": since}).order_by().annotate(day=day).values_list("day")
+    counted = dict(rows.annotate(count=Count("*")))
+    return [counted.get((first + timedelta(days=n)).isoformat(), 0) for n in range(DAYS)]
+
+
+# --- The first set-up ------------------------------------------------------------------------------
+
+
+def setup_done(user: User) -> dict[str, bool]:
+    """Each step from an empty database to the first token, in order, and whether it is done: one query."""
+    steps = {
+        "pool": UserPool.objects.all(),
+        "server": Scope.objects.all(),
+        "attribute": AttributeDefinition.objects.filter(retired_at__isnull=True),
+        "tenant": Tenant.objects.all(),
+        "client": AppClient.objects.filter(client_id__isnull=False),
+        "delivered": Secret.objects.filter(delivered_at__isnull=False),
+        "token": AppClient.objects.filter(last_token_at__isnull=False),
+    }
+    row = User.objects.filter(pk=user.pk).values_list(*[Exists(rows) for rows in steps.values()])
+    return dict(zip(steps, row.get(), strict=True))

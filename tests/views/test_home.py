@@ -1,0 +1,271 @@
+"""Home: what needs somebody, figures, recent acts, saved views, the first set-up."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from clients import attention
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    AuditEntry,
+    Operation,
+    OperationState,
+    Outcome,
+    Secret,
+    Status,
+    User,
+    UserPool,
+)
+
+NOW = timezone.now
+
+
+@pytest.fixture
+def operation(world, make):
+    def row(state, name="halted", *, app_client=None, **fields):
+        app_client = app_client or make(name)
+        return Operation.objects.create(
+            kind="client:change", target=f"client:{app_client.public_id}", pool=world.pool, app_client=app_client, state=state,
+            step="change", actor=world.people["operator"], **{"lease_until": NOW(), "params_hash": ""} | fields,
+        )  # fmt: skip
+
+    return row
+
+
+def kinds(client):
+    return [row["item"].kind for row in client.get("/").context["rows"]]
+
+
+def text_of(answer):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+# --- Each kind, while it lasts -------------------------------------------------------------------
+
+
+def test_home_of_a_portal_in_order_asks_for_nothing(client, operator, make):
+    make("quiet")
+    answer = client.get("/")
+    assert kinds(client) == [] and "Nothing needs attention" in text_of(answer)
+
+
+def _missing(world, make, operation):
+    UserPool.objects.update(is_missing=True)
+    return lambda: UserPool.objects.update(is_missing=False)
+
+
+def _foreign(world, make, operation):
+    UserPool.objects.update(foreign_clients=[{"client_id": "x", "name": "grafana-sync", "ours": False}])
+    return lambda: UserPool.objects.update(foreign_clients=[])
+
+
+def _row(**fields):
+    def begin(world, make, operation):
+        row = make("one", **fields)
+        settled = {"drift": [], "expires_at": NOW() + timedelta(days=90), "published_version": 9}
+        return lambda: (
+            AppClient.objects.filter(pk=row.pk).update(**settled),
+            Secret.objects.update(delivered_at=NOW()),
+        )
+
+    return begin
+
+
+def _operation(state, **fields):
+    def begin(world, make, operation):
+        row = operation(state, **fields)
+        return lambda: Operation.objects.filter(pk=row.pk).update(state=OperationState.DONE)
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("kind", "begin", "says"),
+    [
+        ("pool-missing", _missing, "Pool missing in Cognito"),
+        ("expired", _row(days=-1), "It still works in Cognito until somebody removes it"),
+        ("given-up", _operation("given_up", last_error="Broken."), "Change client did not succeed Broken."),
+        ("given-up", _operation("refused"), "Change client did not succeed"),
+        ("ends-soon", _row(days=6), "Expires soon It was never used"),
+        ("waiting", _operation("waiting", last_error="Throttled."), "Change client is not finished Throttled."),
+        ("unpublished", _row(document_version=2, publish_error="No table."), "Attributes not published No table."),
+        ("out-of-sync", _row(drift=["scopes"]), "In Cognito the scopes differ"),
+        ("undelivered", _row(delivered=False), "Nobody has seen the secret"),
+        ("ends", _row(days=20), "Expires soon"),
+        ("foreign", _foreign, "1 client in Cognito unknown to the portal grafana-sync"),
+    ],
+)
+def test_home_shows_what_needs_somebody_until_it_is_done(client, world, operator, make, operation, kind, begin, says):
+    end = begin(world, make, operation)
+    assert kinds(client) == [kind] and says in text_of(client.get("/"))
+    end()
+    assert kinds(client) == []
+
+
+def test_home_leaves_out_a_failure_made_good_by_a_later_change(client, operator, make, operation):
+    one = make("one")
+    operation("refused", app_client=one)
+    operation("done", app_client=one)
+    assert kinds(client) == []
+
+
+def test_home_tells_of_an_operation_that_nobody_drives(client, operator, make, operation):
+    operation("running", "left", lease_until=NOW() - timedelta(minutes=6))
+    operation("running", "driven", lease_until=NOW() + timedelta(minutes=1))
+    assert kinds(client) == ["waiting"]
+
+
+def test_home_leaves_out_deleted_clients(client, operator, make):
+    make("gone", status=Status.DELETED, days=-3, drift=["missing"], document_version=3, delivered=False)
+    assert kinds(client) == []
+
+
+def test_home_puts_the_most_urgent_first(client, world, operator, make, operation):
+    _foreign(world, make, operation)
+    make("c", delivered=False), make("b", drift=["name"]), make("d", days=20), make("a", days=2), make("e", days=-2)
+    operation("waiting", "w"), operation("given_up", "g")
+    found = ["expired", "given-up", "ends-soon", "waiting", "out-of-sync", "undelivered", "ends", "foreign"]
+    assert kinds(client) == found
+
+
+def test_home_shows_a_dozen_and_leads_to_all(client, operator, make):
+    for n in range(15):
+        make(f"late-{n}", days=n + 8)
+    make("over", days=-1)
+    answer = client.get("/")
+    assert len(answer.context["rows"]) == attention.CAP and kinds(client)[0] == "expired"
+    assert "12 of 16" in text_of(answer) and '<a href="/clients/?attention=on">' in answer.content.decode()
+    assert [row["item"].app_client.name for row in answer.context["rows"]][1:3] == ["late-0", "late-1"]
+
+
+def test_home_has_one_button_per_row(client, operator, world, make, operation):
+    make("a", days=-2), make("b", delivered=False), operation("given_up"), _foreign(world, make, operation)
+    rows = client.get("/").content.decode().split('<ol class="attn">')[1].split("</ol>")[0].split("<li>")[1:]
+    assert len(rows) == 4 and [row.count('class="btn') for row in rows] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("who", ["administrator", "operator", "support", "auditor"])
+def test_home_offers_a_retry_to_those_who_may(client, world, make, operation, who):
+    row = operation("given_up")
+    client.force_login(world.people[who])
+    assert (f"/operations/{row.pk}/retry/" in client.get("/").content.decode()) == (who != "auditor")
+
+
+def test_home_sends_members_to_their_clients(client, world):
+    client.force_login(world.people["developer"])
+    assert client.get("/")["Location"] == "/clients/"
+
+
+def test_home_costs_the_same_for_five_and_two_hundred_clients(client, operator, make):
+    def add(numbers):
+        for n in numbers:
+            make(
+                f"n{n}", **[{}, {"days": 2}, {"drift": ["name"]}, {"delivered": False}, {"document_version": 2}][n % 5]
+            )
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            client.get("/")
+        return len(captured)
+
+    add(range(5))
+    client.get("/")
+    few = queries()
+    add(range(5, 200))
+    assert queries() == few and few < 40
+
+
+# --- Figures, activity, views --------------------------------------------------------------------
+
+
+def test_figures_count_what_the_tables_know(client, operator, make):
+    make("a", last_token_at=NOW() - timedelta(hours=1)), make("b", last_token_at=NOW() - timedelta(days=3))
+    make("c", delivered=False), make("d", status=Status.PAUSED, last_token_at=NOW() - timedelta(days=100))
+    make("e", status=Status.CREATING), make("f", status=Status.DELETED)
+    AppClient.objects.filter(name="a").update(created_at=NOW() - timedelta(days=40))
+
+    found = attention.figures()
+
+    assert (found.clients, found.paused, found.in_use, found.never_used, found.idle) == (5, 1, 1, 1, 1)
+    assert len(found.created) == 30 and found.created_total == 5 and found.created_today == 5
+    assert sum(found.last_tokens) == 2 and found.last_tokens[-4] == 1
+    body = client.get("/").content.decode()
+    assert 'aria-label="Clients created on each of 30 days: 5 today, at most 5"' in body and "style=" not in body
+
+
+def _entry(action, number, **fields):
+    AuditEntry.objects.create(
+        sequence=1000 + number, at=NOW(), via="web", action=action, previous_hash="", hash=f"{number}",
+        **{"outcome": Outcome.OK} | fields,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("administrator", ["person:invite", "pool:compare", "Create client"]),
+        ("auditor", ["person:invite", "pool:compare", "Create client"]),
+        ("operator", ["pool:compare", "Create client"]),
+        ("support", ["Create client"]),
+    ],
+)
+def test_recent_activity_is_what_the_role_may_read(client, world, make, who, seen):
+    one = make("one")
+    _entry("client:create", 1, app_client=one, tenant=one.tenant, pool=one.pool)
+    _entry("client:create", 2, app_client=one, pool=one.pool, outcome=Outcome.STARTED)
+    _entry("pool:compare", 3, pool=one.pool), _entry("person:invite", 4, actor=world.people["administrator"])
+    client.force_login(world.people[who])
+    lines = client.get("/").context["lines"]
+    assert [line["entry"].action for line in lines if line["entry"].sequence > 1000] == [
+        {"Create client": "client:create"}.get(action, action) for action in seen
+    ]
+    assert len(lines) <= 8
+
+
+def test_saved_views_lead_to_lists_of_as_many(client, operator, make):
+    make("a", days=3), make("b", delivered=False), make("c", drift=["name"])
+    make("d", last_token_at=NOW() - timedelta(days=91))
+    for path, label, count in client.get("/").context["views"]:
+        assert str(len(client.get(path).context["page"])) == count, label
+
+
+# --- The first run -------------------------------------------------------------------------------
+
+
+def steps(client):
+    return [step.state for step in client.get("/").context["steps"]]
+
+
+def test_first_run_leads_from_an_empty_database(client, db):
+    client.force_login(User.objects.create_user("first@portal.example", role="administrator"))
+    answer = client.get("/")
+    assert steps(client) == ["now", *["then"] * 6] and "manage.py connect_pool" in answer.content.decode()
+    assert "Create client" not in answer.content.decode().split("First run")[0]
+
+
+def test_first_run_goes_on_step_by_step_and_ends_with_the_first_token(client, world, operator, make):
+    assert steps(client) == ["done"] * 4 + ["now", "then", "then"]
+    assert 'class="btn small primary" href="/clients/new/"' in client.get("/").content.decode()
+    one = make("one", delivered=False)
+    assert steps(client) == ["done"] * 5 + ["now", "then"]
+    Secret.objects.update(delivered_at=NOW())
+    assert steps(client) == ["done"] * 6 + ["now"]
+    AppClient.objects.filter(pk=one.pk).update(last_token_at=NOW())
+    assert steps(client) == [] and "First run" not in client.get("/").content.decode()
+
+
+def test_first_run_offers_no_page_to_those_who_may_not(client, world):
+    client.force_login(world.people["auditor"])
+    body = client.get("/").content.decode()
+    assert 'href="/clients/new/"' not in body and "manage.py create_client" in body
+
+
+def test_first_run_starts_again_where_something_is_gone(client, world, operator, make):
+    make("one", last_token_at=NOW())
+    AttributeDefinition.objects.update(retired_at=NOW())
+    assert steps(client) == ["done", "done", "now", "done", "done", "done", "done"]
