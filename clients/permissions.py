@@ -16,6 +16,11 @@ def can_view_clients(person: Any) -> bool:
     return _is(person, *EVERYONE)
 
 
+def can_export_clients(person: Any) -> bool:
+    """Whoever may view the list, and of it what they may view."""
+    return can_view_clients(person)
+
+
 def can_create_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 

@@ -61,20 +61,27 @@ def is_undelivered(app_client: AppClient) -> bool:
     return any(s.delivered_at is None and s.state in live for s in app_client.secrets.all())
 
 
+def flags(app_client: AppClient) -> list[tuple[str, str, str]]:
+    """(icon, tone, word) of each that is up, always in the same order."""
+    found = []
+    if app_client.is_expired:
+        found.append(("bad", "bad", "Expired"))
+    elif app_client.is_expiring_soon:
+        found.append(("warn", "warn", "Expiring soon"))
+    if app_client.drift:
+        found.append(("drift", "warn", "Out of sync"))
+    if app_client.client_id and app_client.status != Status.CREATING and not app_client.is_published:
+        found.append(("sync", "warn", "Attributes not published"))
+    if is_undelivered(app_client):
+        found.append(("send", "warn", "Not yet delivered"))
+    return found
+
+
 @register.simple_tag
 def status(app_client: AppClient) -> SafeString:
-    """One status, then any number of flags, always in the same order."""
+    """One status, then any number of flags."""
     marks = [_mark(*STATUS_ICONS[Status(app_client.status)], app_client.get_status_display())]
-    if app_client.is_expired:
-        marks.append(_mark("bad", "bad", "Expired"))
-    elif app_client.is_expiring_soon:
-        marks.append(_mark("warn", "warn", "Expiring soon"))
-    if app_client.drift:
-        marks.append(_mark("drift", "warn", "Out of sync"))
-    if app_client.client_id and app_client.status != Status.CREATING and not app_client.is_published:
-        marks.append(_mark("sync", "warn", "Attributes not published"))
-    if is_undelivered(app_client):
-        marks.append(_mark("send", "warn", "Not yet delivered"))
+    marks += [_mark(*flag) for flag in flags(app_client)]
     return format_html('<span class="marks">{}</span>', format_html_join("", "{}", ((m,) for m in marks)))
 
 

@@ -54,10 +54,10 @@ def client_list(request: HttpRequest) -> HttpResponse:
 def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | None:
     """Where a search leads that needs no list: a whole client ID to its client, also a deleted one. A whole secret is
     taken out of the address at once; only its ending is looked for."""
-    text = filters.chosen.get("q", "").strip()
-    if sealing.is_well_formed(text):
+    text = filters.chosen.get("q", "")
+    if sealing.is_well_formed(request.GET.get("q", "").strip()):
         messages.warning(request, WHOLE_SECRET)
-        return redirect(f"{reverse('client-list')}?{urlencode({'q': text[-4:]})}")
+        return redirect(f"{reverse('client-list')}?{urlencode({'q': text})}")
     if list(filters.chosen) != ["q"] or "after" in request.GET:
         return None
     named = AppClient.objects.visible_to(person(request)).filter(client_id=text).first()

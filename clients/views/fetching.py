@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from clients.models import AppClient, AttributeDefinition, Operation, Secret, Tenant, User
 from clients.views.errors import method_not_allowed
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 Predicate = Callable[[Any], bool]
 
 
@@ -22,7 +23,7 @@ def signed_in(*methods: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @login_required
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
                 return method_not_allowed(request, methods)
             return view(request, *args, **kwargs)

@@ -57,7 +57,7 @@ def address(app_client):
             return reverse(route, args=["1", "used-before"])
         if route in ("secret-show", "secret-stored"):
             return reverse(route, args=[app_client.public_id, app_client.secrets.get().public_id])
-        if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create"):
+        if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create", "client-export"):
             return reverse(route, args=[app_client.public_id])
         if route in ("tenant-page", "tenant-details", "tenant-values"):
             return reverse(route, args=[app_client.tenant.slug])
