@@ -1,7 +1,7 @@
 """The process that acts and may be killed: `python -m tests.prove.actor JSON`, answering with a line of JSON.
 
 PROVE_CLOCK_SHIFT: seconds by which its clock is wrong. PROVE_DIE_IN_INTENT: killed after the intent's last statement,
-before its commit. PROVE_LOCK_WAIT: seconds it waits for a locked database. PROVE_START_AT: the moment it acts.
+before its commit. PROVE_LOCK_WAIT: seconds it waits for a locked database. PROVE_HELD: says "ready" and acts at a word.
 """
 
 import json
@@ -137,8 +137,9 @@ def _prepare() -> None:
             connection.settings_dict["OPTIONS"]["options"] = f"-c lock_timeout={int(float(seconds) * 1000)}"
     if os.environ.get("PROVE_DIE_IN_INTENT"):
         connection.execute_wrappers.append(_die_before_the_commit)
-    if moment := os.environ.get("PROVE_START_AT"):
-        time.sleep(max(0, float(moment) - time.time() + SHIFT))
+    if os.environ.get("PROVE_HELD"):
+        print("ready", flush=True)
+        sys.stdin.readline()
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from tests.support import World
 
 KILLED = 137
 WORKER = ["manage.py", "worker", "--once"]
-UNTIL_BOTH_ARE_UP = 2.0  # seconds two processes get to load Django before they start together
 
 
 def database_url() -> str:
@@ -34,15 +33,14 @@ def start(arguments: list[str], *, crash: str = "", **environment: str) -> subpr
         "COGNITO_WRITES_PER_SECOND": "0",
     }
     command = [sys.executable, *arguments]
-    return subprocess.Popen(
-        command, env=os.environ | usual | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, env=os.environ | usual | environment, text=True, **pipes)
 
 
 def finish(process: subprocess.Popen) -> int:
     """Waits for its end; its exit code. What it said stands in `process.said`, for `answer_of` and for a failure."""
     try:
-        process.said = process.communicate(timeout=60)  # type: ignore[attr-defined]
+        process.said = process.communicate(timeout=60)
     finally:
         process.kill()
     return process.returncode
@@ -61,19 +59,34 @@ def acting(world: World, act: str, **more: Any) -> list[str]:
 def answer_of(process: subprocess.Popen) -> str:
     """What the actor said became of its act: `done`, or the code of the refusal."""
     code = finish(process)
-    assert code == 0, process.said[1][-2000:]  # type: ignore[attr-defined]
-    return json.loads(process.said[0].splitlines()[-1])  # type: ignore[attr-defined]
+    assert code == 0, process.said[1][-2000:]
+    return json.loads(process.said[0].splitlines()[-1])
+
+
+def hold(command: list[str], **environment: str) -> subprocess.Popen:
+    """An actor that has loaded everything and acts at a word: `let_go`."""
+    return start(command, PROVE_HELD="1", **environment)
+
+
+def let_go(*processes: subprocess.Popen) -> None:
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == "ready\n", process.communicate()
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
 
 
 def together(*commands: list[str]) -> list[str]:
     """The answers of actors that act at the same moment."""
-    moment = str(time.time() + UNTIL_BOTH_ARE_UP)
-    return [answer_of(process) for process in [start(command, PROVE_START_AT=moment) for command in commands]]
+    held = [hold(command) for command in commands]
+    let_go(*held)
+    return [answer_of(process) for process in held]
 
 
-def wait_for_call(world: World, operation: str, *, seconds: float = 20) -> None:
-    """Until the sandbox has received it, answered or not."""
-    deadline = time.monotonic() + seconds
+def wait_for_call(world: World, operation: str, process: subprocess.Popen) -> None:
+    """Until the sandbox has received it from this process, answered or not."""
     while not any(call["operation"] == operation for call in world.sandbox.calls()):
-        assert time.monotonic() < deadline, f"{operation} never came"
+        if process.poll() is not None:
+            raise AssertionError(f"{operation} never came: {process.communicate()}")
         time.sleep(0.02)
