@@ -1,9 +1,14 @@
 """Where app clients live: user pools, their resource servers and scopes."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from clients.models.ids import new_ulid
+
+STALE_AFTER = timedelta(minutes=5)
 
 
 class TriggerMode(models.TextChoices):
@@ -44,6 +49,11 @@ class UserPool(models.Model):
 
     class Meta:
         ordering = ["environment"]
+
+    @property
+    def is_stale(self) -> bool:
+        """Not reached for several looks of the worker, which come every minute."""
+        return self.checked_at is None or self.checked_at < timezone.now() - STALE_AFTER
 
     @property
     def why_no_claims(self) -> str:
