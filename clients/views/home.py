@@ -13,7 +13,6 @@ from clients.forms.filters import SAVED, TICKS
 from clients.models import AuditEntry, Outcome, User
 from clients.views.activity import WORDS
 from clients.views.fetching import person, signed_in
-from clients.views.operations import KINDS
 from clients.views.overview import drift_in_words
 
 RECENT = 8
@@ -70,7 +69,7 @@ def _in_words(item: Item) -> dict[str, Any]:
     """What other pages have words for already; the rest says the template."""
     kind = item.operation.kind if item.operation else ""
     drift = drift_in_words(item.app_client) if item.kind == "out-of-sync" and item.app_client else ""
-    return {"item": item, "what": KINDS.get(kind, kind), "drift": drift}
+    return {"item": item, "what": WORDS.get(kind, kind), "drift": drift}
 
 
 def _saved(attention: Attention, counted: Figures) -> list[tuple[str, str, str]]:
