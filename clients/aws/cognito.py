@@ -37,6 +37,11 @@ class RemoteServer:
     name: str
     scopes: dict[str, str]
 
+    @classmethod
+    def from_answer(cls, answer: dict[str, Any]) -> "RemoteServer":
+        scopes = {item["ScopeName"]: item["ScopeDescription"] for item in answer.get("Scopes") or []}
+        return cls(answer["Identifier"], answer["Name"], scopes)
+
     def as_request(self) -> dict[str, Any]:
         scopes = [{"ScopeName": name, "ScopeDescription": text} for name, text in sorted(self.scopes.items())]
         return {"Identifier": self.identifier, "Name": self.name, "Scopes": scopes}
@@ -129,8 +134,7 @@ class Gateway:
             answer = self._call("describe_resource_server", Identifier=identifier)["ResourceServer"]
         except NotFound:
             return None
-        scopes = {item["ScopeName"]: item["ScopeDescription"] for item in answer.get("Scopes") or []}
-        return RemoteServer(answer["Identifier"], answer["Name"], scopes)
+        return RemoteServer.from_answer(answer)
 
     def list_resource_servers(self) -> Iterable[dict[str, Any]]:
         token: dict[str, str] = {}

@@ -87,6 +87,13 @@ def adopt_resource_server(
     return server
 
 
+def adoptable(pool: UserPool) -> list[RemoteServer]:
+    """Resource servers Cognito has and we do not, by identifier. One look; raises when Cognito cannot be reached."""
+    known = set(ResourceServer.objects.filter(pool=pool).values_list("identifier", flat=True))
+    there = [RemoteServer.from_answer(item) for item in _gateway(pool).list_resource_servers()]
+    return sorted((server for server in there if server.identifier not in known), key=lambda s: s.identifier)
+
+
 def change_api(server: ResourceServer, *, actor: User, generation: int, api: Api, via: str = "web") -> None:
     """How the API is called, for snippets; here alone. Refused: an address that is none, a form older than the row.
     Saving the same again is no act."""
@@ -214,6 +221,15 @@ def _check_change(
     problems["descriptions"] = [f"There is no scope {scope}." for scope in descriptions if scope not in held]
     problems["descriptions"] += check_new_scopes(server.identifier, descriptions) if descriptions else []
     return problems
+
+
+def check_change(
+    server: ResourceServer, name: str, descriptions: dict[str, str], added: dict[str, str], *, generation: int
+) -> None:
+    """What `change_resource_server` would refuse, for a review before it; changes nothing."""
+    if server.generation != generation:
+        raise Conflict("Somebody changed this resource server since you opened the page. Look at it first.")
+    _refuse(_check_change(server, name, descriptions, added))
 
 
 def begin_change(

@@ -72,13 +72,23 @@ def holders(retirement: Retirement) -> QuerySet[AppClient]:
     return AppClient.objects.present().filter(pk__in=through.values("appclient_id"))
 
 
+def released(retirement: Retirement) -> int:
+    """How many clients have been released, as far as Cognito knows."""
+    begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
+    return begun.filter(state=OperationState.DONE).count()
+
+
+def to_be_typed(retirement: Retirement) -> str:
+    return retirement.identifier if retirement.whole_server else ", ".join(retirement.full_names)
+
+
 def release_holders(retirement: Retirement, *, actor: User, typed: str, via: str = "web") -> None:
     """The worker takes the scopes from each client that holds them, one by one, then removes them.
 
     `typed`: the identifier or scope as the person typed it, wanted while clients still hold it. Refused when cancelled
     or over, or typed wrongly. May be cancelled until the removal itself.
     """
-    wanted = retirement.identifier if retirement.whole_server else ", ".join(retirement.full_names)
+    wanted = to_be_typed(retirement)
     if holders(retirement).exists() and typed.strip() != wanted:
         raise InvalidInput({"typed": [f"Type {wanted} to confirm: clients still hold it."]})
     with transaction.atomic():

@@ -9,18 +9,11 @@ from clients import permissions
 from clients.errors import PortalError
 from clients.models import LIVE, Operation, OperationState, UserPool
 from clients.services.operations import retry_operation
+from clients.views.activity import WORDS
 from clients.views.fetching import get_operation, need, person, signed_in
 from clients.views.listing import cut
 from clients.views.outcome import say_outcome
 
-KINDS = {
-    "client:create": "Create client",
-    "client:change": "Change client",
-    "client:attributes": "Change attributes",
-    "client:pause": "Pause client",
-    "client:resume": "Resume client",
-    "client:delete": "Delete client",
-}
 VIEWS = {
     "": ("Open", Q(state__in=[*LIVE, OperationState.REFUSED, OperationState.GIVEN_UP])),
     "all": ("All", Q()),
@@ -36,7 +29,7 @@ def operation_list(request: HttpRequest) -> HttpResponse:
     after = request.GET.get("after", "")
     page, following = cut(rows, key="id", after=after if after.isalnum() else "")
     context = {
-        "nav": "operations", "page": [(row, KINDS.get(row.kind, row.kind)) for row in page], "following": following,
+        "nav": "operations", "page": [(row, WORDS.get(row.kind, row.kind)) for row in page], "following": following,
         "views": [(key, label) for key, (label, _) in VIEWS.items()], "view": view if view in VIEWS else "",
         "may_retry": permissions.can_retry_operation(user),
         "pools": UserPool.objects.exclude(foreign_clients=[]) if not view else [],

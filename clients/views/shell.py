@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from clients import permissions
-from clients.models import AppClient, AttributeDefinition, Operation, OperationState, Tenant, UserPool
+from clients.models import AppClient, AttributeDefinition, Operation, OperationState, Scope, Tenant, UserPool
 from clients.views.theme import NEXT, current_theme
 
 COUNT_CAP = 1000
@@ -40,6 +40,10 @@ class Shell:
     def tenant_count(self) -> str:
         found = Tenant.objects.all()[: COUNT_CAP + 1].count()
         return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
+
+    @cached_property
+    def scope_count(self) -> int:
+        return Scope.objects.count()
 
     @cached_property
     def attribute_count(self) -> int:

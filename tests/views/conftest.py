@@ -7,7 +7,18 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from clients.models import AppClient, AttributeDefinition, Role, Secret, SecretState, Status, TenantChange, User
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    ResourceServer,
+    Retirement,
+    Role,
+    Secret,
+    SecretState,
+    Status,
+    TenantChange,
+    User,
+)
 from clients.models.ids import new_ulid
 from tests.support import PASSWORD
 
@@ -52,24 +63,64 @@ def make(world):
 
 @pytest.fixture
 def address(app_client):
+    """An address of each route, made with rows that are there."""
+
     def make(route: str) -> str:
-        if route == "account_reset_password_from_key":
-            return reverse(route, args=["1", "used-before"])
-        if route in ("secret-show", "secret-stored"):
-            return reverse(route, args=[app_client.public_id, app_client.secrets.get().public_id])
-        if route.startswith(("client-", "snippet-")) and route not in ("client-list", "client-create", "client-export"):
-            return reverse(route, args=[app_client.public_id])
-        if route in ("tenant-page", "tenant-details", "tenant-values"):
-            return reverse(route, args=[app_client.tenant.slug])
-        if route == "tenant-change-start":
-            return reverse(route, args=[app_client.tenant.slug, "off-board"])
-        if route == "tenant-change":
-            change = TenantChange.objects.first() or TenantChange.objects.create(
-                tenant=app_client.tenant, kind="pause", reason="x", started_by=app_client.created_by
-            )
-            return reverse(route, args=[app_client.tenant.slug, change.public_id])
-        if route in ("attribute-change", "attribute-retire", "attribute-restore"):
-            return reverse(route, args=[AttributeDefinition.objects.get(claim_name="tier").pk])
-        return reverse(route, args=[app_client.operations.get().pk] if route == "operation-retry" else [])
+        find = ARGUMENTS.get(route)
+        if find is None and route.startswith(("client-", "snippet-")) and route not in WITHOUT_CLIENT:
+            find = _public_id
+        return reverse(route, args=find(app_client) if find else [])
 
     return make
+
+
+WITHOUT_CLIENT = ("client-list", "client-create", "client-export")
+
+
+def _public_id(app_client):
+    return [app_client.public_id]
+
+
+def _secret(app_client):
+    return [app_client.public_id, app_client.secrets.get().public_id]
+
+
+def _tenant(app_client):
+    return [app_client.tenant.slug]
+
+
+def _server(app_client):
+    return [ResourceServer.objects.get(identifier="orders").pk]
+
+
+def _definition(app_client):
+    return [AttributeDefinition.objects.get(claim_name="tier").pk]
+
+
+def _tenant_change(app_client):
+    change = TenantChange.objects.first() or TenantChange.objects.create(
+        tenant=app_client.tenant, kind="pause", reason="x", started_by=app_client.created_by
+    )
+    return [app_client.tenant.slug, change.public_id]
+
+
+def _retirement(app_client):
+    server = ResourceServer.objects.get(identifier="orders")
+    going = Retirement.objects.first() or Retirement.objects.create(
+        pool=server.pool, resource_server=server, identifier="orders", scope_names=["read"], reason="x",
+        started_by=app_client.created_by,
+    )  # fmt: skip
+    return [going.public_id]
+
+
+ARGUMENTS = {
+    "account_reset_password_from_key": lambda app_client: ["1", "used-before"],
+    "operation-retry": lambda app_client: [app_client.operations.get().pk],
+    "tenant-change-start": lambda app_client: [app_client.tenant.slug, "off-board"],
+    "tenant-change": _tenant_change,
+    "retirement-page": _retirement,
+    **dict.fromkeys(("secret-show", "secret-stored"), _secret),
+    **dict.fromkeys(("tenant-page", "tenant-details", "tenant-values"), _tenant),
+    **dict.fromkeys(("attribute-change", "attribute-retire", "attribute-restore"), _definition),
+    **dict.fromkeys(("server-page", "server-api", "server-change", "server-retire"), _server),
+}

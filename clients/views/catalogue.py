@@ -1,0 +1,249 @@
+"""Resource servers and their scopes: the list, adopting, creating, changing."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from clients import permissions
+from clients.errors import Conflict, InvalidInput, PortalError
+from clients.forms.catalogue import (
+    DESCRIPTION,
+    ApiChangeForm,
+    ScopeRow,
+    ServerChangeForm,
+    ServerForm,
+    scope_rows,
+    scopes_typed,
+)
+from clients.forms.errors import add_refusals
+from clients.models import GOING_ON, AppClient, ResourceServer, Retirement, Scope, Status, User, UserPool
+from clients.services import catalogue
+from clients.views.errors import bad_request
+from clients.views.fetching import Predicate, need, person, signed_in
+from clients.views.outcome import refused, say_outcome
+
+SHOWN = 12
+
+
+def get_server(request: HttpRequest, server_id: int, can: Predicate) -> ResourceServer:
+    """Members meet no catalogue: 404 to them."""
+    rows = ResourceServer.objects.select_related("pool")
+    server = get_object_or_404(rows if person(request).is_staff_member else rows.none(), pk=server_id)
+    need(person(request), can)
+    return server
+
+
+def counted_scopes() -> QuerySet[Scope]:
+    present = ~Q(app_clients__status=Status.DELETED)
+    return Scope.objects.annotate(holders=Count("app_clients", filter=present)).order_by("full_name")
+
+
+@signed_in("GET")
+def scope_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_view_tenants)
+    servers = ResourceServer.objects.select_related("pool").order_by("pool__environment", "identifier")
+    going = Retirement.objects.filter(state__in=GOING_ON)
+    rows = servers.prefetch_related(
+        Prefetch("scopes", counted_scopes(), "counted"), Prefetch("retirements", going, "going")
+    )
+    context = {
+        "nav": "scopes", "servers": rows, "may_change": permissions.can_change_catalogue(user),
+        "has_pool": UserPool.objects.exists(), "scope_count": Scope.objects.count(),
+    }  # fmt: skip
+    return render(request, "clients/scope_list.html", context)
+
+
+# --- Adopt -----------------------------------------------------------------------------------------
+
+
+@signed_in("GET", "POST")
+def server_adopt(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_change_catalogue)
+    if request.method == "POST":
+        return _adopt(request, user)
+    offers, failed = [], []
+    for pool in UserPool.objects.all():
+        try:
+            offers.append((pool, catalogue.adoptable(pool)))
+        except PortalError as error:
+            failed.append((pool, error))
+    return render(request, "clients/server_adopt.html", {"nav": "scopes", "offers": offers, "failed": failed})
+
+
+def _adopt(request: HttpRequest, user: User) -> HttpResponse:
+    pool = get_object_or_404(UserPool, environment=request.POST.get("pool", ""))
+    try:
+        server = catalogue.adopt_resource_server(pool, actor=user, identifier=request.POST.get("identifier", ""))
+    except PortalError as error:
+        return refused(request, error)
+    messages.success(request, f"{server.identifier} is adopted with its scopes. Say next how its API is called.")
+    return redirect("server-page", server.pk)
+
+
+# --- Create ----------------------------------------------------------------------------------------
+
+
+@signed_in("GET", "POST")
+def server_create(request: HttpRequest) -> HttpResponse:
+    need(person(request), permissions.can_change_catalogue)
+    if not UserPool.objects.exists():
+        return redirect("scope-list")
+    posted = request.POST if request.method == "POST" else None
+    form, rows = ServerForm(posted), scope_rows(posted, more=posted is not None and "more" in posted)
+    if posted is None or "more" in posted:
+        return _create_page(request, ServerForm(initial=posted.dict() if posted else None), rows, [])
+    scopes, problems = scopes_typed(rows)
+    if not form.is_valid() or problems:
+        return _create_page(request, form, rows, problems, status=422)
+    return _create(request, form, rows, scopes)
+
+
+def _create_page(
+    request: HttpRequest, form: ServerForm, rows: list[ScopeRow], problems: list[str], *, status: int = 200
+) -> HttpResponse:
+    context = {"nav": "scopes", "form": form, "rows": rows, "scope_problems": problems}
+    return render(request, "clients/server_create.html", context, status=status)
+
+
+def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes: dict[str, str]) -> HttpResponse:
+    values = form.cleaned_data
+    said = {name: values[name] for name in ("operation_id", "identifier", "name")}
+    try:
+        operation = catalogue.create_resource_server(
+            values["pool"], actor=person(request), scopes=scopes, api=form.api(), **said
+        )
+    except InvalidInput as error:
+        rest = add_refusals(form, error)
+        return _create_page(request, form, rows, rest.get("scopes", []), status=422)
+    except PortalError as error:
+        return refused(request, error)
+    say_outcome(request, operation, f"The resource server {values['identifier']} is created.")
+    made = ResourceServer.objects.filter(pool=values["pool"], identifier=values["identifier"]).first()
+    return redirect("server-page", made.pk) if made else redirect("operation-list")
+
+
+# --- One resource server ---------------------------------------------------------------------------
+
+
+def server_frame(
+    request: HttpRequest, server: ResourceServer, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    frame = {
+        "nav": "scopes", "server": server, "may_change": permissions.can_change_catalogue(person(request)),
+        "going": server.retirements.filter(state__in=GOING_ON).first(),
+    }  # fmt: skip
+    return render(request, f"clients/server_{template}.html", frame | context, status=status)
+
+
+@signed_in("GET")
+def server_page(request: HttpRequest, server_id: int) -> HttpResponse:
+    server = get_server(request, server_id, permissions.can_view_tenants)
+    scopes = list(counted_scopes().filter(resource_server=server))
+    held = AppClient.scopes.through.objects.filter(scope__in=scopes).values("appclient_id")
+    holders = AppClient.objects.present().filter(pk__in=held).select_related("tenant").order_by("name")
+    context = {"scopes": scopes, "holders": holders[:SHOWN], "holder_count": holders.count()}
+    return server_frame(request, server, "page", context)
+
+
+@signed_in("GET", "POST")
+def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
+    server = get_server(request, server_id, permissions.can_change_catalogue)
+    if request.method != "POST":
+        form = ApiChangeForm(initial=ApiChangeForm.of(server) | {"generation": server.generation})
+        return server_frame(request, server, "api", {"form": form})
+    form = ApiChangeForm(request.POST)
+    if not form.is_valid():
+        return server_frame(request, server, "api", {"form": form}, status=422)
+    generation = form.cleaned_data["generation"]
+    try:
+        catalogue.change_api(server, actor=person(request), generation=generation, api=form.api())
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return server_frame(request, server, "api", {"form": form}, status=422)
+    except Conflict as error:
+        return _stale(request, server, error, _api_told(form.cleaned_data), _api_told(form.of(server)), "server-api")
+    messages.success(request, "Saved. Kits downloaded from now on call the API this way.")
+    return redirect("server-page", server.pk)
+
+
+def _api_told(fields: dict[str, Any]) -> list[str]:
+    return [
+        f"{name} = {fields[name]}" for name in ("api_kind", "api_url", "api_method", "example_call") if fields[name]
+    ]
+
+
+def _stale(
+    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: list[str], now: list[str], again: str
+) -> HttpResponse:
+    return server_frame(
+        request, server, "conflict", {"error": error, "wanted": wanted, "now": now, "again": again}, status=409
+    )
+
+
+@signed_in("GET", "POST")
+def server_change(request: HttpRequest, server_id: int) -> HttpResponse:
+    server = get_server(request, server_id, permissions.can_change_catalogue)
+    if request.method != "POST":
+        form = ServerChangeForm(initial={"generation": server.generation, "name": server.name})
+        return _change_page(request, server, form, scope_rows(None), {})
+    form = ServerChangeForm(request.POST)
+    rows = scope_rows(request.POST, more="more" in request.POST)
+    if "operation_id" in form.errors or "generation" in form.errors:
+        return bad_request(request)
+    added, problems = scopes_typed(rows)
+    if "more" in request.POST or "edit" in request.POST or problems or not form.is_valid():
+        refusals = {"added": problems} if problems else {}
+        return _change_page(request, server, form, rows, refusals, status=422 if problems or form.errors else 200)
+    return _change(request, server, form, rows, added)
+
+
+def _change_page(
+    request: HttpRequest, server: ResourceServer, form: ServerChangeForm, rows: list[ScopeRow],
+    problems: dict[str, list[str]], *, status: int = 200,
+) -> HttpResponse:  # fmt: skip
+    scopes = server.scopes.order_by("name")
+    lines = [
+        (scope, DESCRIPTION + scope.name, form.data.get(DESCRIPTION + scope.name, scope.description))
+        for scope in scopes
+    ]
+    context = {"form": form, "rows": rows, "lines": lines, "problems": problems}
+    return server_frame(request, server, "change", context, status=status)
+
+
+def _change(
+    request: HttpRequest, server: ResourceServer, form: ServerChangeForm, rows: list[ScopeRow], added: dict[str, str]
+) -> HttpResponse:
+    descriptions, values = form.descriptions(server), form.cleaned_data
+    if not added and not descriptions and values["name"] == server.name:
+        messages.info(request, "Nothing differs from what is there.")
+        return redirect("server-page", server.pk)
+    try:
+        if "save" not in request.POST:
+            catalogue.check_change(server, values["name"], descriptions, added, generation=values["generation"])
+            told = {"form": form, "rows": rows, "added": added, "lines": _differences(server, values, descriptions)}
+            return server_frame(request, server, "change_review", told)
+        operation = catalogue.change_resource_server(
+            server, actor=person(request), descriptions=descriptions, added=added, **values
+        )
+    except InvalidInput as error:
+        return _change_page(request, server, form, rows, add_refusals(form, error), status=422)
+    except Conflict as error:
+        wanted = [f"{name}: {text}" for name, text in (descriptions | added).items()]
+        now = [f"{scope.name}: {scope.description}" for scope in server.scopes.all()]
+        return _stale(request, server, error, [values["name"], *wanted], [server.name, *now], "server-change")
+    say_outcome(request, operation, "The resource server is saved.")
+    return redirect("server-page", server.pk)
+
+
+def _differences(
+    server: ResourceServer, values: dict[str, Any], descriptions: dict[str, str]
+) -> list[tuple[str, str, str, str]]:
+    """(what, before, after, name of the hidden field) of what changes."""
+    held = dict(server.scopes.values_list("name", "description"))
+    lines = [("Name", server.name, values["name"], "")] if values["name"] != server.name else []
+    return lines + [(name, held[name], text, DESCRIPTION + name) for name, text in descriptions.items()]
