@@ -45,11 +45,11 @@ check: $(INSTALLED) ## everything that can be seen without running a test
 	$(BIN)/python -m tests.check_deploy deploy
 
 prove: $(INSTALLED) ## faults, seeds and scale, on SQLite and on PostgreSQL
-	$(PYTEST) tests/prove $(ARGS)
-	$(BIN)/python -m tests.postgres_cluster $(PYTEST) tests/prove $(ARGS)
+	$(PYTEST) -n 2 tests/prove $(ARGS)
+	$(BIN)/python -m tests.postgres_cluster $(PYTEST) -n 2 tests/prove $(ARGS)
 
 prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
-	PROVE_SHARE=10 PROVE_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo 0) $(PYTEST) tests/prove $(ARGS)
+	PROVE_SHARE=10 PROVE_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo 0) $(PYTEST) -n 2 tests/prove $(ARGS)
 
 bench: $(INSTALLED) ## ratios against a naive way of doing the same
 	$(BIN)/python -m tests.bench $(ARGS)
