@@ -40,13 +40,15 @@ def client_list(request: HttpRequest) -> HttpResponse:
         found = named_when_few(found)
     page, following = page_by_attention(found.select_related("tenant", "pool", "contact"), request.GET.get("after", ""))
     prefetch_related_objects(page, "scopes", "secrets")
+    is_first = "after" not in request.GET
     return render(
         request,
         "clients/client_list.html",
         {
             "nav": "clients", "page": page, "following": following, "filters": filters, "count": capped_count(found),
-            "may_create": permissions.can_create_client(user), "is_first_page": "after" not in request.GET,
+            "may_create": permissions.can_create_client(user), "is_first_page": is_first,
             "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
+            "is_empty": not page and is_first and not filters.is_used,
         },
     )  # fmt: skip
 

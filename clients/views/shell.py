@@ -26,6 +26,11 @@ class Shell:
     def pools(self) -> list[UserPool]:
         return list(UserPool.objects.all())
 
+    @property
+    def is_current(self) -> bool:
+        """Cognito was reached lately, for every pool."""
+        return not any(pool.is_missing or pool.is_stale for pool in self.pools)
+
     @cached_property
     def client_count(self) -> str:
         """Capped, so that the navigation costs the same with any number of clients."""

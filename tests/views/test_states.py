@@ -20,7 +20,8 @@ def test_list_without_clients_teaches_the_next_step(client, world, who):
 
 def test_list_without_scopes_leads_to_the_resource_server(client, operator):
     Scope.objects.all().delete()
-    assert "manage.py adopt_resource_server" in client.get("/clients/").content.decode()
+    body = client.get("/clients/").content.decode()
+    assert "No clients yet" in body and "resource server" in body
 
 
 @pytest.mark.parametrize("query", ["q=nobody", "idle=on", "status=paused&q=one", "after=5-00000000000000000000000000"])
