@@ -22,7 +22,15 @@ def test_every_page_is_clean_for_axe_and_does_not_overflow(live_harbourline, pag
     sign_in(page)
     create_client(page)
     home = f"/clients/{AppClient.objects.get().public_id}/"
-    paths = ["/", "/clients/?q=nobody", "/clients/", "/clients/new/", "/clients/new/?tenant=northwind", "/operations/?view=all", "/nothing/"]
+    paths = [
+        "/",
+        "/clients/?q=nobody",
+        "/clients/",
+        "/clients/new/",
+        "/clients/new/?tenant=northwind",
+        "/operations/?view=all",
+        "/nothing/",
+    ]
     for path in [*paths, *[home + tab for tab in TABS]]:
         page.goto(path)
         found[path] = faults(page)
