@@ -1,4 +1,4 @@
-// The whole behaviour layer: copy, show, an invitation's code, "/" to search, Escape to put a time's tip away. Pages work without it.
+// The whole behaviour layer: copy, show, an invitation's code, the preview, "/" to search, Escape for a time's tip. Pages work without it.
 (() => {
   const live = document.createElement("p");
   live.className = "sr-only";
@@ -44,6 +44,25 @@
     slug.value = plain.replace(/[^a-z0-9]+/g, "-").slice(0, 36).replace(/^-|-$/g, "");
   });
   slug?.addEventListener("input", () => { slug.dataset.own = slug.value; });
+
+  // The token preview follows what is typed; without a script "Update preview" does the same.
+  const draft = document.querySelector("form[data-preview]");
+  let waiting, asked = 0;
+  async function preview() {
+    const turn = ++asked, body = new FormData(draft);
+    body.set("preview", "1");
+    const answer = await fetch(draft.action, { method: "POST", body }).catch(() => null);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(draft.dataset.preview);
+    if (!fresh || turn !== asked) return; // somebody typed on meanwhile: the later answer counts
+    document.getElementById(draft.dataset.preview).replaceChildren(...fresh.childNodes);
+    live.textContent = "Token preview updated";
+  }
+  draft?.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(preview, 400);
+  });
 
   // A page that shows a secret leaves nothing to come back to.
   const secret = document.querySelector("[data-secret-page]");
