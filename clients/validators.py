@@ -45,6 +45,11 @@ def check_validity(seconds: int) -> list[str]:
     return []
 
 
+def is_possible_scope(name: str) -> bool:
+    """Made of what Cognito takes in a scope, however long."""
+    return limits.scope().pattern.fullmatch(name) is not None
+
+
 def check_scope_names(names: list[str]) -> list[str]:
     """Problems of the list itself; whether each scope exists in the pool is checked against our rows."""
     problems = [
@@ -59,7 +64,7 @@ def check_scope_names(names: list[str]) -> list[str]:
     problems += [
         f"{name[:60]!a} is no scope: a scope has printable ASCII characters only."
         for name in names
-        if name and len(name) <= longest and not limits.scope().pattern.fullmatch(name)
+        if name and len(name) <= longest and not is_possible_scope(name)
     ]
     if not names:
         problems.append(

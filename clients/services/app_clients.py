@@ -25,7 +25,7 @@ from clients.models import (
 )
 from clients.services import claims, secrets
 from clients.services.operations import Record, begin, drive, find_repeated, step
-from clients.validators import check_client_name, check_scope_names, check_validity
+from clients.validators import check_client_name, check_scope_names, check_validity, is_possible_scope
 
 CREATE, CHANGE = "client:create", "client:change"
 LIFETIMES = (90, 180, 365)
@@ -72,9 +72,9 @@ def create_client(
     except (IntegrityError, InvalidInput) as error:
         if repeated := _created_by(operation_id, params, actor):  # an earlier click took the id, and with it the name
             return repeated
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput({"name": [_taken(tenant, name)]}) from None
+        if isinstance(error, IntegrityError) and _is_taken(new):
+            raise InvalidInput({"name": [_taken(tenant, name)]}) from None
+        raise
     drive(operation)
     new.refresh_from_db()
     return new
@@ -101,6 +101,11 @@ def _new_row(pool: UserPool, tenant: Tenant, params: dict[str, Any], **fields: A
     )  # fmt: skip
 
 
+def _is_taken(app_client: AppClient) -> bool:
+    same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant)
+    return same.filter(name__iexact=app_client.name).exclude(pk=app_client.pk).exists()
+
+
 def _taken(tenant: Tenant, name: str) -> str:
     return f"{tenant.name} already has a client named {name}. Choose another name."
 
@@ -108,7 +113,8 @@ def _taken(tenant: Tenant, name: str) -> str:
 def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> tuple[list[Scope], dict[str, Any]]:
     name = params["name"]
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(params["access_token_seconds"])}
-    if AppClient.objects.present().filter(pool=pool, tenant=tenant, name__iexact=name).exists():
+    same = AppClient.objects.present().filter(pool=pool, tenant=tenant, name__iexact=name)
+    if not problems["name"] and same.exists():
         problems["name"].append(_taken(tenant, name))
     scope_rows, problems["scopes"] = _check_scopes(pool, params["scopes"], held=frozenset())
     problems["secret_lifetime"] = _check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
@@ -138,9 +144,10 @@ def _check_lifetime(days: int | None, reason: str) -> list[str]:
 def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> tuple[list[Scope], list[str]]:
     """Rows for the names, and sentences for those this pool does not offer. What a client already holds may stay."""
     problems = check_scope_names(names)
-    rows = list(Scope.objects.filter(resource_server__pool=pool, full_name__in=names))
+    possible = [name for name in names if not name or is_possible_scope(name)]  # PostgreSQL cannot be asked for a NUL
+    rows = list(Scope.objects.filter(resource_server__pool=pool, full_name__in=possible))
     known = {row.full_name for row in rows}
-    unknown = [n for n in names if n not in known and not any(n in p for p in problems)]
+    unknown = [n for n in possible if n not in known and not any(n in p for p in problems)]
     problems += [f"There is no scope {n[:80]} in the pool {pool.environment}." for n in unknown]
     problems += [
         f"{r.full_name} is being retired and cannot be given out."
@@ -155,8 +162,9 @@ def _write_creation(
 ) -> Operation:
     """The intent, whole: client, scopes, overrides, sealed secret, operation, audit entry."""
     actor, tenant = app_client.created_by, app_client.tenant
-    # Locked until the commit: a tenant being off-boarded at this moment must not miss the client.
-    if not Tenant.objects.select_for_update().filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():
+    # Locked until the commit: a tenant being off-boarded at this moment must not miss the client. Not against rows that
+    # only refer to it, as every audit entry does: with those two locks creations of one tenant were seen to deadlock.
+    if not Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():
         raise InvalidInput({"tenant": [_not_for(tenant)]})
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
@@ -299,7 +307,7 @@ def change_settings(
     told = {"contact_before": app_client.contact_id, "notes_changed": notes != app_client.notes}
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
     same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant, name__iexact=name)
-    if same.exclude(pk=app_client.pk).exists():
+    if not problems["name"] and same.exclude(pk=app_client.pk).exists():
         problems["name"].append(_taken(app_client.tenant, name))
     if any(problems.values()):
         raise InvalidInput({field: sentences for field, sentences in problems.items() if sentences})

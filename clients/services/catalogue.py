@@ -141,7 +141,7 @@ def create_resource_server(
         return repeated
     problems = check_server(identifier, name) | {"scopes": check_new_scopes(identifier, scopes)}
     problems["api_url"] = check_api_url(api.kind, api.url)
-    if ResourceServer.objects.filter(pool=pool, identifier=identifier).exists():
+    if not problems["identifier"] and ResourceServer.objects.filter(pool=pool, identifier=identifier).exists():
         problems["identifier"].append(f"This pool has a resource server {identifier} already.")
     _refuse(problems)
     with transaction.atomic():
@@ -161,9 +161,12 @@ def _create_in_cognito(operation: Operation, unknown: bool) -> Record:
         try:
             _gateway(pool).create_resource_server(wanted)
         except Refused:
-            if _gateway(pool).find_resource_server(wanted.identifier) is None:
+            found = _gateway(pool).find_resource_server(wanted.identifier)
+            if found is None:
                 raise
-            raise Refused(_foreign(wanted.identifier)) from None
+            if found != wanted or not (unknown or operation.was_unknown):
+                raise Refused(_foreign(wanted.identifier)) from None
+            # An earlier request of ours arrived after all, between the look and this one.
     elif found != wanted:
         raise Refused(_foreign(wanted.identifier))
 

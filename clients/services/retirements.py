@@ -36,7 +36,7 @@ def start_retirement(
 ) -> Retirement:
     """Nobody new is given these scopes from here on; who holds them keeps them. All of a server's scopes: the server
     itself goes. Refused: no reason, unknown scopes, a server with a retirement going on already (Conflict)."""
-    rows = list(server.scopes.filter(name__in=scope_names))
+    rows = [scope for scope in server.scopes.all() if scope.name in scope_names]
     problems: dict[str, list[str]] = {}
     if not reason.strip():
         problems["reason"] = ["Say why: those who look after its clients will ask."]
@@ -51,7 +51,7 @@ def start_retirement(
                 pool=server.pool, resource_server=server, identifier=server.identifier, whole_server=whole,
                 scope_names=sorted(row.name for row in rows), reason=reason.strip()[:500], started_by=actor,
             )  # fmt: skip
-            server.scopes.filter(name__in=scope_names).update(retiring_at=timezone.now())
+            server.scopes.filter(pk__in=[row.pk for row in rows]).update(retiring_at=timezone.now())
             _audit("scope:retire", retirement, actor=actor, via=via, holders=holders(retirement).count())
     except IntegrityError:
         raise Conflict(f"A retirement on {server.identifier} is going on already. Finish or cancel it first.") from None

@@ -76,7 +76,7 @@ def server_adopt(request: HttpRequest) -> HttpResponse:
 
 
 def _adopt(request: HttpRequest, user: User) -> HttpResponse:
-    pool = get_object_or_404(UserPool, environment=request.POST.get("pool", ""))
+    pool = get_object_or_404(UserPool, environment=request.POST.get("pool", "").replace("\x00", ""))
     try:
         server = catalogue.adopt_resource_server(pool, actor=user, identifier=request.POST.get("identifier", ""))
     except PortalError as error:

@@ -17,7 +17,8 @@ def current_theme(request: HttpRequest) -> str:
 @require_POST
 def theme_set(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+    # A path only: redirect() takes a word without a slash for the name of a route, and fails on an unknown one.
+    if not target.startswith("/") or not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
         target = "/"
     response = redirect(target)
     theme = request.POST.get("theme", "")
