@@ -31,10 +31,16 @@ class OperationQuerySet(models.QuerySet["Operation"]):
     def live(self) -> "OperationQuerySet":
         return self.filter(state__in=LIVE)
 
-    def due(self) -> "OperationQuerySet":
-        """What a worker may claim now: its time has come and nobody holds a lease."""
+    def unleased(self, longest: timedelta) -> "OperationQuerySet":
+        """Nobody holds it. A lease that ends later than any can was given by a clock that went wrong, and is none."""
         now = timezone.now()
-        ready = self.live().filter(lease_until__lte=now, next_try_at__lte=now)
+        return self.filter(Q(lease_until__lte=now) | Q(lease_until__gt=now + longest))
+
+    def due(self, longest_lease: timedelta, longest_pause: timedelta) -> "OperationQuerySet":
+        """What a worker may claim now: its time has come and nobody holds a lease; wrong clocks as above."""
+        now = timezone.now()
+        ready = self.live().unleased(longest_lease)
+        ready = ready.filter(Q(next_try_at__lte=now) | Q(next_try_at__gt=now + longest_pause))
         return ready.order_by("priority", "next_try_at")
 
     def stuck(self) -> "OperationQuerySet":

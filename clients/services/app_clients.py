@@ -113,8 +113,7 @@ def _taken(tenant: Tenant, name: str) -> str:
 def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> tuple[list[Scope], dict[str, Any]]:
     name = params["name"]
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(params["access_token_seconds"])}
-    same = AppClient.objects.present().filter(pool=pool, tenant=tenant, name__iexact=name)
-    if not problems["name"] and same.exists():
+    if not problems["name"] and _is_taken(AppClient(pool=pool, tenant=tenant, name=name)):
         problems["name"].append(_taken(tenant, name))
     scope_rows, problems["scopes"] = _check_scopes(pool, params["scopes"], held=frozenset())
     problems["secret_lifetime"] = _check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
@@ -306,18 +305,25 @@ def change_settings(
     _must_be_changeable(app_client)
     told = {"contact_before": app_client.contact_id, "notes_changed": notes != app_client.notes}
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
-    same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant, name__iexact=name)
-    if not problems["name"] and same.exclude(pk=app_client.pk).exists():
+    renamed = AppClient(pk=app_client.pk, pool=app_client.pool, tenant=app_client.tenant, name=name)
+    if not problems["name"] and _is_taken(renamed):
         problems["name"].append(_taken(app_client.tenant, name))
     if any(problems.values()):
         raise InvalidInput({field: sentences for field, sentences in problems.items() if sentences})
+    changes = {"name": name, "access_token_seconds": access_token_seconds, "contact": contact, "notes": notes}
     with transaction.atomic():
         claims.raise_generation(app_client, generation)
-        AppClient.objects.filter(pk=app_client.pk).update(
-            name=name, access_token_seconds=access_token_seconds, contact=contact, notes=notes
-        )
+        _write_settings(app_client, changes)
         operation = _begin_change(app_client, params, actor, operation_id, via, told)
     return drive(operation)
+
+
+def _write_settings(app_client: AppClient, changes: dict[str, Any]) -> None:
+    try:
+        with transaction.atomic():
+            AppClient.objects.filter(pk=app_client.pk).update(**changes)
+    except IntegrityError:  # somebody took the name since we looked
+        raise InvalidInput({"name": [_taken(app_client.tenant, changes["name"])]}) from None
 
 
 def _mark(text: str) -> str:

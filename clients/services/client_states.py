@@ -1,5 +1,6 @@
 """Pausing, resuming and deleting an app client: operations that end or give back its tokens."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +19,7 @@ FLOW_FIELDS = ("AllowedOAuthFlowsUserPoolClient", "AllowedOAuthFlows")
 MAY = {
     PAUSE: (Status.ACTIVE, Status.ROTATING),
     RESUME: (Status.PAUSED,),
-    DELETE: (Status.ACTIVE, Status.ROTATING, Status.PAUSED),
+    DELETE: (Status.CREATING, Status.ACTIVE, Status.ROTATING, Status.PAUSED),  # creating: one that was given up
 }
 
 
@@ -33,7 +34,7 @@ def _begin(
         raise InvalidInput({"reason": ["Give a reason: it stands in the trail, and the tenant will ask."]})
     with transaction.atomic():
         fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
-        if fresh.status not in MAY[kind] or not fresh.client_id:
+        if fresh.status not in MAY[kind] or (kind != DELETE and not fresh.client_id):
             raise Conflict(f"The client is {fresh.get_status_display().lower()}: this cannot be done now.")
         if status is not None:
             _set_status(fresh, status)
@@ -54,6 +55,8 @@ def _set_status(app_client: AppClient, status: Status, **more: Any) -> None:
 
 def _publish(operation: Operation) -> Record:
     app_client = client_of(operation)
+    if app_client.client_id is None:  # a creation that came to nothing: the trigger never heard of it
+        return lambda: {"published_version": None}
     version = claims.put_current_document(app_client)
 
     def record() -> dict[str, Any]:
@@ -136,7 +139,8 @@ def delete_client(app_client: AppClient, *, actor: User, operation_id: str, reas
     """The client is gone from Cognito for good, its sealed secrets are erased, and its document is a tombstone.
 
     A denial is published before the deletion, so that nothing slips through between; until it is gone the client
-    stands as Paused with the operation open. Tokens already issued live until they expire.
+    stands as Paused with the operation open. Tokens already issued live until they expire. A creation that was refused
+    or given up is discarded the same way, with whatever of it is found in Cognito by its tag.
     """
     return _begin(app_client, DELETE, Status.PAUSED, actor=actor, operation_id=operation_id, reason=reason, via=via)
 
@@ -150,17 +154,18 @@ def _deny_before_deleting(operation: Operation, unknown: bool) -> Record:
 def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Gone already is gone: what we wanted (failure_model section 3)."""
     app_client = client_of(operation)
-    try:
-        gateway_for(app_client.pool).delete_client(str(app_client.client_id))
-    except NotFound:
-        pass
+    gateway = gateway_for(app_client.pool)
+    ids = [app_client.client_id] if app_client.client_id else gateway.find_clients_by_tag(app_client.op_tag)
+    for client_id in ids:
+        with suppress(NotFound):
+            gateway.delete_client(client_id)
 
     def record() -> dict[str, Any]:
         _set_status(app_client, Status.DELETED, before_pause=None, drift=[])
         app_client.scopes.clear()
         erased = Secret.objects.filter(app_client=app_client).exclude(state=SecretState.RETIRED)
         count = erased.update(state=SecretState.RETIRED, sealed_value=None, sealing_key_id="")
-        return {"client_id": app_client.client_id, "secrets_erased": count, "deleted_at": timezone.now().isoformat()}
+        return {"client_ids": ids, "secrets_erased": count, "deleted_at": timezone.now().isoformat()}
 
     return record
 

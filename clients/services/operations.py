@@ -22,6 +22,7 @@ from clients.services.pool_lease import LONGEST_LOOK, LONGEST_WAIT, pool_lease
 
 logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 25
+LONGEST_PAUSE = timedelta(seconds=300)
 
 # Runs in the outcome transaction, writes the facts, returns what the audit entry tells.
 Record = Callable[[], dict[str, Any]]
@@ -113,6 +114,10 @@ def _lease_end(*, looking: bool = False):
     """Longer than a step can take: waiting for the pool, two calls up to their timeout, a margin, and a long look."""
     seconds = LONGEST_WAIT + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     return timezone.now() + timedelta(seconds=seconds + (LONGEST_LOOK if looking else 0))
+
+
+def longest_lease() -> timedelta:
+    return _lease_end(looking=True) - timezone.now() + timedelta(seconds=1)
 
 
 def _audit(operation: Operation, outcome: Outcome, detail: dict[str, Any]) -> None:
@@ -235,7 +240,7 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
     state = OperationState.WAITING if again else OperationState.REFUSED
     if again and operation.attempts >= MOST_ATTEMPTS:
         state = OperationState.GIVEN_UP
-    pause = min(2.0**operation.attempts, 300) * random.uniform(0.5, 1)
+    pause = min(2.0**operation.attempts, LONGEST_PAUSE.total_seconds()) * random.uniform(0.5, 1)
     if is_unknown:
         # The lost request may still be on its way: conclude nothing before its timeout and a margin have passed.
         pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)
@@ -263,7 +268,7 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
 def claim(operation: Operation) -> bool | None:
     """Takes a due operation for this process. None: another was faster. Else whether its step's outcome is unknown."""
     now, token = timezone.now(), new_ulid()
-    free = Operation.objects.filter(pk=operation.pk, state__in=LIVE, lease_until__lte=now, attempts=operation.attempts)
+    free = Operation.objects.filter(pk=operation.pk, attempts=operation.attempts).live().unleased(longest_lease())
     free = free.filter(step=operation.step, step_in_flight=operation.step_in_flight)
     taken = free.update(
         state=OperationState.RUNNING,
@@ -285,7 +290,8 @@ def claim(operation: Operation) -> bool | None:
 
 def resume_due(limit: int = 50) -> int:
     """Drives what is due, most urgent first. Returns how many operations were taken up."""
-    due = Operation.objects.due().select_related("actor", "app_client__pool", "app_client__tenant", "pool")
+    due = Operation.objects.due(longest_lease(), LONGEST_PAUSE)
+    due = due.select_related("actor", "app_client__pool", "app_client__tenant", "pool")
     return sum(_resume(operation) for operation in due[:limit])
 
 
@@ -311,7 +317,7 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
             "The last request may still be on its way. The portal looks and goes on by itself in a few seconds."
         )
     with transaction.atomic():
-        stopped = Operation.objects.filter(pk=operation.pk, lease_until__lte=now).exclude(state=OperationState.DONE)
+        stopped = Operation.objects.filter(pk=operation.pk).unleased(longest_lease()).exclude(state=OperationState.DONE)
         try:
             changed = stopped.update(state=OperationState.WAITING, next_try_at=now, attempts=0, finished_at=None)
         except IntegrityError:

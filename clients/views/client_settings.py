@@ -30,7 +30,7 @@ def _page(request: HttpRequest, app_client: AppClient, form: SettingsForm, *, st
         "minutes": app_client.access_token_seconds // 60,
         "may_pause": permissions.can_pause_client(user) and at in (Status.ACTIVE, Status.ROTATING),
         "may_resume": permissions.can_resume_client(user) and at == Status.PAUSED,
-        "may_delete": permissions.can_delete_client(user) and at not in (Status.CREATING, Status.DELETED),
+        "may_delete": permissions.can_delete_client(user) and at != Status.DELETED,
     }  # fmt: skip
     return client_page(request, app_client, "settings", context, status=status)
 

@@ -10,13 +10,8 @@ from tests.prove import harness
 from tests.prove.processes import acting, answer_of, hold, let_go, start, together, wait_for_call
 
 DAY = 86_400
-# Settling only follows an unknown outcome. Creating a resource server is not here yet: its late twin is taken for
-# somebody else's.
-STEPS = [
-    (kind, step)
-    for kind, step in harness.REMOTE_CALL
-    if step != "settle" and (kind, step) != ("resource_server:create", "create")
-]
+# Settling only follows an unknown outcome.
+STEPS = [(kind, step) for kind, step in harness.REMOTE_CALL if step != "settle"]
 
 
 def settled_and_green(world):

@@ -178,3 +178,22 @@ def test_two_changes_of_one_tenant_at_once_are_refused(world):
     start(world, "pause")
     with pytest.raises(Conflict):
         start(world, "off_board")
+
+
+def test_a_creation_that_was_refused_can_be_discarded(world):
+    world.sandbox.fault("CreateUserPoolClient", "throttle")
+    app_client = world.create()
+    with pytest.raises(Conflict):
+        act(world, "delete_client", app_client)
+    Operation.objects.update(state="given_up")
+    assert act(world, "delete_client", app_client).state == "done"
+    assert app_client.status == Status.DELETED and app_client.secrets.get().sealed_value is None
+    assert world.create().status == "active", "the name is free again"
+
+
+def test_discarding_takes_along_what_a_lost_answer_left_in_cognito(world):
+    world.sandbox.fault("CreateUserPoolClient", "lose_answer")
+    app_client = world.create()
+    Operation.objects.update(state="given_up")
+    act(world, "delete_client", app_client)
+    assert world.remote_clients() == [] and app_client.status == Status.DELETED

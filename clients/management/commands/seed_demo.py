@@ -13,7 +13,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from clients.errors import PortalError
-from clients.models import AppClient, AttributeDefinition, Role, Secret, Tenant, TriggerMode, User, UserPool
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    OperationState,
+    Role,
+    Secret,
+    Tenant,
+    TriggerMode,
+    User,
+    UserPool,
+)
 from clients.models.ids import new_ulid
 from clients.services import app_clients, attributes, catalogue, people, pools, secrets, tenants
 
@@ -197,7 +207,8 @@ class Command(BaseCommand):
         )  # fmt: skip
         if stage == "creating":
             # Else the worker would finish it within seconds. *Try again* on the operations page does.
-            app_client.operations.live().update(next_try_at=timezone.now() + timedelta(days=30))
+            given_up = {"state": OperationState.GIVEN_UP, "attempts": 25, "finished_at": timezone.now()}
+            app_client.operations.live().update(**given_up)
         elif stage != "undelivered":
             self._deliver(app_client, operator, in_use=stage in ("in use", "expiring"))
         self._age(app_client, {"expiring": 9, "expired": -3}.get(stage))
