@@ -111,8 +111,11 @@ class Company:
         return {CLAIMS_TABLE: ["client_id"], USAGE_TABLE: ["client_id"], **trade}
 
     def _have_table(self, name, keys):
-        if name in self.dynamodb.list_tables()["TableNames"]:
+        try:  # a list of tables would be pages of a hundred
+            self.dynamodb.describe_table(TableName=name)
             return
+        except self.dynamodb.exceptions.ResourceNotFoundException:
+            pass
         kinds = ["HASH", "RANGE"][: len(keys)]
         self.dynamodb.create_table(
             TableName=name,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from clients.management.commands import worker
 from clients.models import AppClient, Operation
-from tests.prove.test_fault_matrix import database_url
+from tests.prove.processes import database_url
 
 
 def test_worker_once_drains_and_exits(world):
