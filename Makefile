@@ -51,8 +51,9 @@ prove: $(INSTALLED) ## faults, seeds and scale, on SQLite and on PostgreSQL
 prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
 	PROVE_SHARE=10 PROVE_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo 0) $(PYTEST) -n 2 tests/prove $(ARGS)
 
-bench: $(INSTALLED) ## ratios against a naive way of doing the same
+bench: $(INSTALLED) ## ratios against a naive way of doing the same; pages on PostgreSQL too
 	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.postgres_cluster $(BIN)/python -m tests.bench tenants_page clients_page
 
 shots: $(INSTALLED) ## every page at three widths in both themes as PNGs under var/shots, checked while they are made
 	$(BIN)/python -m tests.shots $(ARGS)

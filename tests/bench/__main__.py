@@ -1,6 +1,6 @@
 """`make bench`: one table, every row a ratio of two things measured in the same run.
 
-python -m tests.bench [creating] [clients_page] [trigger]     without a name: all of them
+python -m tests.bench [creating] [tenants_page] [clients_page] [trigger]     without a name: all of them
 """
 
 import os
@@ -34,9 +34,12 @@ def main() -> None:
 
 def run(chosen: list[str]) -> Iterator[tuple[str, float, str, bool]]:
     from tests import local_aws, support
-    from tests.bench import clients_page, creating, trigger
+    from tests.bench import clients_page, creating, tenants_page, trigger
 
-    parts = {"creating": creating.rows, "clients_page": clients_page.rows, "trigger": trigger.rows}
+    parts = {
+        "creating": creating.rows, "tenants_page": tenants_page.rows, "clients_page": clients_page.rows,
+        "trigger": trigger.rows,
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, local_aws.sandbox(Path(folder)) as endpoint:
         os.environ["AWS_ENDPOINT_URL"] = endpoint
         world = support.make_world(support.Sandbox(endpoint, Path(folder)))

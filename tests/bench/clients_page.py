@@ -26,9 +26,9 @@ def rows(world: World) -> Iterator[tuple[str, float, str, bool]]:
     times, queries, admin, also = {}, {}, {}, {}
     for size in SIZES:
         fill_up_to(world, size)
-        times[size], queries[size] = _measure(browser, "/clients/")
-        admin[size], _ = _measure(browser, "/admin/clients/appclient/")
-        also[size] = {what: _measure(browser, path) for what, path in ALSO.items()}
+        times[size], queries[size] = measure(browser, "/clients/")
+        admin[size], _ = measure(browser, "/admin/clients/appclient/")
+        also[size] = {what: measure(browser, path) for what, path in ALSO.items()}
     for size in SIZES[1:]:
         ratio = times[size] / times[SIZES[0]]
         yield f"clients page p95: {size:,} / 100 clients", ratio, "at most 1.3", ratio <= 1.3
@@ -44,7 +44,7 @@ def rows(world: World) -> Iterator[tuple[str, float, str, bool]]:
     yield "clients page p95 at 10,000: ours / Django admin", beside, "for comparison", True
 
 
-def _measure(browser: Client, path: str) -> tuple[float, int]:
+def measure(browser: Client, path: str) -> tuple[float, int]:
     with CaptureQueriesContext(connection) as captured:
         assert browser.get(path).status_code == 200
     asked = len(captured)  # now: each further request forgets the queries before it

@@ -1,0 +1,34 @@
+"""The tenants page at 10, 100 and 2,000 tenants."""
+
+from collections.abc import Iterator
+
+from django.test import Client
+
+from clients.models import AttributeDefinition, Tenant, TenantValue
+from tests.bench.clients_page import measure
+from tests.support import World
+
+SIZES = (10, 100, 2_000)
+
+
+def rows(world: World) -> Iterator[tuple[str, float, str, bool]]:
+    browser = Client()
+    browser.force_login(world.people["administrator"])
+    times, queries = {}, {}
+    for size in SIZES:
+        fill_up_to(size)
+        times[size], queries[size] = measure(browser, "/tenants/")
+    ratio = times[SIZES[-1]] / times[SIZES[0]]
+    yield "tenants page p95: 2,000 / 10 tenants", ratio, "at most 1.3", ratio <= 1.3
+    same = queries[SIZES[-1]] / queries[SIZES[1]]
+    counts = f"{queries[SIZES[-1]]} and {queries[SIZES[1]]}"
+    yield f"tenants page queries: 2,000 / 100 tenants ({counts})", same, "1.00", same == 1
+
+
+def fill_up_to(size: int) -> None:
+    have, tier = Tenant.objects.count(), AttributeDefinition.objects.get(claim_name="tier")
+    made = Tenant.objects.bulk_create(
+        Tenant(slug=f"tenant-{n}", name=f"Tenant number {n}", contact_email=f"it{n}@tenant.example")
+        for n in range(have, size)
+    )
+    TenantValue.objects.bulk_create(TenantValue(tenant=tenant, definition=tier, value="gold") for tenant in made)
