@@ -8,9 +8,14 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    EndpointProviderError,
+    MissingParametersError,
     NoCredentialsError,
+    NoRegionError,
     ParamValidationError,
-    UnknownKeyError,
+    PartialCredentialsError,
+    UnknownEndpointError,
+    ValidationError,
 )
 
 from clients.errors import AwsError, LimitReached, NotFound, OutcomeUnknown, Refused, Throttled
@@ -33,6 +38,17 @@ SENTENCES = {
 }
 
 
+# What botocore finds out by itself, before anything is sent. ParamValidationError is no ValidationError there.
+UNSENT = (
+    ParamValidationError,
+    ValidationError,
+    MissingParametersError,
+    NoRegionError,
+    UnknownEndpointError,
+    EndpointProviderError,
+)
+
+
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
     """Turns botocore's exceptions into our tree; a 5xx or a lost answer is an unknown outcome, never a failure."""
@@ -45,10 +61,10 @@ def translated(operation: str) -> Iterator[None]:
         raise Throttled(
             "AWS cannot be reached just now. The portal goes on by itself.", technical=f"{operation}: {error}"
         ) from None
-    except (ParamValidationError, UnknownKeyError) as error:
-        # Refused before it was sent; sending the same again would be refused again.
+    except UNSENT as error:
+        # Sending the same again would be refused again.
         raise Refused("The request is not one AWS takes, so it was not sent.", technical=str(error)[:500]) from None
-    except NoCredentialsError as error:
+    except (NoCredentialsError, PartialCredentialsError) as error:
         raise Refused("The portal has no AWS credentials. Ask an administrator.", technical=str(error)) from None
     except BotoCoreError as error:
         raise OutcomeUnknown(
