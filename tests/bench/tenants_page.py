@@ -18,8 +18,9 @@ def rows(world: World) -> Iterator[tuple[str, float, str, bool]]:
     for size in SIZES:
         fill_up_to(size)
         times[size], queries[size] = measure(browser, "/tenants/")
-    ratio = times[SIZES[-1]] / times[SIZES[0]]
-    yield "tenants page p95: 2,000 / 10 tenants", ratio, "at most 1.3", ratio <= 1.3
+    for size in SIZES[:2]:  # a page holds fifty: at ten it draws ten lines, at a hundred as many as at 2,000
+        ratio = times[SIZES[-1]] / times[size]
+        yield f"tenants page p95: 2,000 / {size} tenants", ratio, "at most 1.3", ratio <= 1.3
     same = queries[SIZES[-1]] / queries[SIZES[1]]
     counts = f"{queries[SIZES[-1]]} and {queries[SIZES[1]]}"
     yield f"tenants page queries: 2,000 / 100 tenants ({counts})", same, "1.00", same == 1
