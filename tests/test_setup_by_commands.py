@@ -1,12 +1,25 @@
 """From an empty install to a client with its kit, by the commands of docs/operations.md alone."""
 
+import errno
+import io
 import json
+import os
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from clients.models import AttributeDefinition, AuditEntry, Invitation, ResourceServer, Tenant, User, UserPool
+from clients.management.commands import create_client
+from clients.models import (
+    AttributeDefinition,
+    AuditEntry,
+    Invitation,
+    ResourceServer,
+    Secret,
+    Tenant,
+    User,
+    UserPool,
+)
 from clients.services import people
 from tests.support import PASSWORD, REGION, make_remote_pool
 
@@ -88,6 +101,53 @@ def test_a_refused_client_leaves_no_kit_behind(connect, admin, tmp_path, attribu
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_bad_input_to_a_client_is_named_by_its_field(connect, admin):
+    connect()
+    run("create_tenant", "--slug", "northwind", "--name", "Northwind", "--actor", ADMIN)
+    with pytest.raises(CommandError) as caught:
+        run("create_client", "--pool", "prod", "--tenant", "northwind", "--name", "ü", "--validity-minutes", "1",
+            "--lifetime-days", "7", "--attribute", "nobody=1", "--actor", ADMIN)  # fmt: skip
+    named = {line.partition(":")[0] for line in str(caught.value).splitlines()}
+    assert {"name", "scopes", "access_token_seconds", "secret_lifetime"} <= named
+
+
+def test_a_kit_that_cannot_be_made_leaves_no_file_and_the_secret_waits(connect, admin, tmp_path, monkeypatch):
+    connect()
+    run("adopt_resource_server", "--pool", "prod", "--identifier", "orders", "--actor", ADMIN)
+    run("create_tenant", "--slug", "northwind", "--name", "Northwind", "--actor", ADMIN)
+    monkeypatch.setattr(create_client, "kit_context", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("create_client", "--pool", "prod", "--tenant", "northwind", "--name", "n", "--scope", "orders/read",
+            "--actor", ADMIN, "--kit", str(tmp_path / "kit.sh"))  # fmt: skip
+    assert list(tmp_path.iterdir()) == [] and Secret.objects.get().delivered_at is None
+
+
+class FullDisk(io.StringIO):
+    """A disk that takes ten characters of what is written."""
+
+    def __init__(self, descriptor):
+        super().__init__()
+        self.descriptor = descriptor
+
+    def write(self, text):
+        os.write(self.descriptor, text[:10].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def __exit__(self, *_):
+        os.close(self.descriptor)
+
+
+def test_half_a_kit_is_removed_and_its_secret_said_to_be_lost(connect, admin, tmp_path, monkeypatch):
+    connect()
+    run("adopt_resource_server", "--pool", "prod", "--identifier", "orders", "--actor", ADMIN)
+    run("create_tenant", "--slug", "northwind", "--name", "Northwind", "--actor", ADMIN)
+    monkeypatch.setattr(create_client.os, "fdopen", lambda descriptor, *_, **__: FullDisk(descriptor))
+    with pytest.raises(CommandError, match="No space left on device.*lost"):
+        run("create_client", "--pool", "prod", "--tenant", "northwind", "--name", "n", "--scope", "orders/read",
+            "--actor", ADMIN, "--kit", str(tmp_path / "kit.sh"))  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_commands_refuse_names_the_field_and_writes_nothing(connect, admin):
     connect()
     refused = {
@@ -138,7 +198,11 @@ def test_verify_audit_sees_a_cut_tail_when_told_what_to_expect(connect, admin):
     from tests.support import drop_audit_triggers
 
     connect()
-    last = run("verify_audit").splitlines()[-1].removeprefix("Last: ")
+    said = run("verify_audit")
+    newest = AuditEntry.objects.order_by("-sequence").first()
+    assert f"{AuditEntry.objects.count()} entries" in said and "cut off at the end" in said
+    last = said.splitlines()[-1].removeprefix("Last: ")
+    assert last == f"{newest.sequence}:{newest.hash}"
     assert "follows" in run("verify_audit", "--expect", last)
     drop_audit_triggers(connection)
     AuditEntry.objects.order_by("-sequence").first().delete()

@@ -67,8 +67,7 @@ class Command(BaseCommand):
             context = kit_context(app_client, secret.ending)
             render_curl(context)  # whatever is wrong with it shows before the one reveal is spent
             value = secrets.reveal_secret(secret, actor=actor, via=via)
-            with os.fdopen(os.dup(kit), "w", encoding="utf-8") as file:
-                file.write(render_curl(context, secret=value.reveal()))
+            _write(kit, render_curl(context, secret=value.reveal()))
         result = {
             "id": app_client.public_id,
             "client_id": app_client.client_id,
@@ -87,6 +86,16 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"{app_client.name} is still being created. {waiting} Its secret waits sealed in the portal."
             )
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Whole or not at all: half a kit helps nobody, and may hold most of the secret."""
+    try:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        os.ftruncate(descriptor, 0)
+        raise CommandError(f"The kit was not written: {error.strerror}. Its secret is lost with it: rotate.") from None
 
 
 def _close(descriptor: int, path: Path) -> None:

@@ -21,11 +21,12 @@ class Command(BaseCommand):
         broken = first_broken_entry()
         if broken:
             raise CommandError(broken[1])
-        if options["expect"]:
+        if options["expect"] is not None:
             self._expect(options["expect"])
         count, last = AuditEntry.objects.count(), AuditEntry.objects.order_by("-sequence").first()
         self.stdout.write(f"{count} entries, every one follows the one before it.")
         if last:
+            self.stdout.write("Entries cut off at the end show only beside a number kept elsewhere: keep this line.")
             self.stdout.write(f"Last: {last.sequence}:{last.hash}")
 
     def _expect(self, text: str) -> None:
