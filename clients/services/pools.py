@@ -138,8 +138,13 @@ def trigger_version(described: dict[str, Any]) -> str:
 
 
 def note_trigger(pool: UserPool, *, arn: str, mode: str, actor: User | None, via: str) -> None:
-    """A person has just attached our trigger to this pool: from here on another function in its slot is named."""
+    """A person has just attached our trigger to this pool: from here on another function in its slot is named.
+
+    Saying the same again is no act.
+    """
     facts = {"installed_trigger_arn": arn, "trigger_arn": arn, "trigger_version": "V3_0", "trigger_mode": mode}
+    if facts == {name: getattr(pool, name) for name in facts}:
+        return
     with transaction.atomic():
         UserPool.objects.filter(pk=pool.pk).update(**facts)
         audit.append(

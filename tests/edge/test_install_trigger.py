@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from clients import edge
 from clients.aws import pool_settings, trigger_installer
 from clients.aws.trigger_installer import InstallRefused
+from clients.models import AuditEntry, UserPool
 
 ROLE = "arn:aws:iam::000000000000:role/trigger"
 SETTINGS = {
@@ -290,3 +291,27 @@ def test_token_carries_the_published_claims_and_use_is_noted(session, site, sand
     publish(site, client_id, {"tenant_id": "acme"}, state="paused", version=2)
     status, answer = ask_token(sandbox, site, client_id, secret)
     assert status == 400 and "access_token" not in answer
+
+
+def test_command_writes_function_and_mode_on_the_row_of_a_pool_the_portal_knows(db, session, site):
+    pool = UserPool.objects.create(
+        environment="prod", region="eu-west-1", user_pool_id=site.pool_id, issuer="https://issuer.example",
+        jwks_url="https://issuer.example/jwks", claims_table="c", usage_table="u", tier="ESSENTIALS",
+    )  # fmt: skip
+    command(site, "--yes", mode="enforce")
+    pool.refresh_from_db()
+    assert pool.installed_trigger_arn == pool.trigger_arn and pool.trigger_arn.endswith(f":function:{site.name}")
+    assert (pool.trigger_mode, pool.trigger_version, pool.why_no_claims) == ("enforce", "V3_0", "")
+
+    command(site, "--yes", mode="enforce")
+    assert AuditEntry.objects.filter(action="pool:install_trigger").count() == 1, "saying the same again is no act"
+
+
+def test_command_that_leaves_the_pool_alone_writes_nothing_on_its_row(db, session, site):
+    pool = UserPool.objects.create(
+        environment="prod", region="eu-west-1", user_pool_id=site.pool_id, issuer="https://issuer.example",
+        jwks_url="https://issuer.example/jwks", claims_table="c", usage_table="u",
+    )  # fmt: skip
+    command(site, "--yes", "--function-only")
+    pool.refresh_from_db()
+    assert (pool.installed_trigger_arn, pool.trigger_arn, pool.trigger_mode) == ("", "", "none")
