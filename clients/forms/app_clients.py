@@ -58,6 +58,25 @@ class SettingsForm(ChangeForm):
         })  # fmt: skip
 
 
+class LifetimeForm(forms.Form):
+    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    secret_lifetime = forms.ChoiceField(
+        choices=LIFETIMES,
+        label="The secret ends",
+        help_text="Counted from when it was made.",
+    )
+    no_expiry_reason = forms.CharField(
+        max_length=200, required=False, label="Reason for no end", help_text="Only for a secret without an end."
+    )
+
+    @classmethod
+    def showing(cls, app_client: AppClient) -> "LifetimeForm":
+        return cls(initial={
+            "generation": app_client.generation, "secret_lifetime": str(app_client.secret_lifetime_days or "none"),
+            "no_expiry_reason": app_client.no_expiry_reason,
+        })  # fmt: skip
+
+
 class TenantChoice(forms.Form):
     """Chosen first, by GET, so that the attributes stand filled in."""
 

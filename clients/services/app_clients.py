@@ -116,7 +116,7 @@ def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> t
     if not problems["name"] and _is_taken(AppClient(pool=pool, tenant=tenant, name=name)):
         problems["name"].append(_taken(tenant, name))
     scope_rows, problems["scopes"] = _check_scopes(pool, params["scopes"], held=frozenset())
-    problems["secret_lifetime"] = _check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
+    problems["secret_lifetime"] = check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
     checked = claims.preview(pool, tenant, params["attributes"])
     for claim_name, sentences in checked.problems.items():
         problems[f"attribute:{claim_name}" if claim_name else "attributes"] = sentences
@@ -132,7 +132,7 @@ def _not_for(tenant: Tenant) -> str:
     return f"{tenant.name} is {tenant.get_status_display().lower()}: it gets no new clients."
 
 
-def _check_lifetime(days: int | None, reason: str) -> list[str]:
+def check_lifetime(days: int | None, reason: str) -> list[str]:
     if days is None and not reason.strip():
         return ["A secret without an end needs a reason."]
     if days is not None and days not in LIFETIMES:

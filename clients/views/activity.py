@@ -13,6 +13,7 @@ from clients.views.listing import cut
 WORDS = {
     "client:create": "Create client",
     "client:change": "Change client",
+    "client:change_lifetime": "Change secret lifetime",
     "client:pause": "Pause client",
     "client:resume": "Resume client",
     "client:delete": "Delete client",

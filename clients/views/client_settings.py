@@ -1,14 +1,16 @@
 """A client's settings: name, token validity, contact, notes."""
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
-from clients.forms.app_clients import SettingsForm
+from clients.forms.app_clients import LifetimeForm, SettingsForm
 from clients.forms.errors import add_refusals
 from clients.models import AppClient, Status
 from clients.services.app_clients import change_settings
+from clients.services.lifetimes import change_lifetime
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
@@ -23,16 +25,42 @@ def client_settings(request: HttpRequest, public_id: str) -> HttpResponse:
     return _page(request, app_client, SettingsForm.showing(app_client))
 
 
-def _page(request: HttpRequest, app_client: AppClient, form: SettingsForm, *, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, app_client: AppClient, form: SettingsForm, *, status: int = 200,
+    lifetime: LifetimeForm | None = None,
+) -> HttpResponse:  # fmt: skip
     user, at = person(request), app_client.status
     context = {
-        "form": form, "may_change": permissions.can_change_settings(user),
+        "lifetime": lifetime or LifetimeForm.showing(app_client), "form": form,
+        "may_change": permissions.can_change_settings(user),
         "minutes": app_client.access_token_seconds // 60,
         "may_pause": permissions.can_pause_client(user) and at in (Status.ACTIVE, Status.ROTATING),
         "may_resume": permissions.can_resume_client(user) and at == Status.PAUSED,
         "may_delete": permissions.can_delete_client(user) and at != Status.DELETED,
     }  # fmt: skip
     return client_page(request, app_client, "settings", context, status=status)
+
+
+@signed_in("POST")
+def client_lifetime(request: HttpRequest, public_id: str) -> HttpResponse:
+    app_client = get_app_client(request, public_id, permissions.can_change_settings)
+    form = LifetimeForm(request.POST)
+    if not form.is_valid():
+        return _page(request, app_client, SettingsForm.showing(app_client), status=422, lifetime=form)
+    values = form.cleaned_data
+    days = None if values["secret_lifetime"] == "none" else int(values["secret_lifetime"])
+    try:
+        change_lifetime(
+            app_client, actor=person(request), generation=values["generation"], days=days,
+            reason=values["no_expiry_reason"],
+        )  # fmt: skip
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return _page(request, app_client, SettingsForm.showing(app_client), status=422, lifetime=form)
+    except PortalError as error:
+        return refused(request, error)
+    messages.success(request, "The lifetime is saved.")
+    return redirect("client-settings", app_client.public_id)
 
 
 def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:

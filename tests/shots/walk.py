@@ -16,11 +16,12 @@ WIDTHS, THEMES = (1440, 1024, 390), ("light", "dark")
 ROLES = ("administrator", "support", "manager")
 FIRST_LOAD, LATER_LOAD = 60_000, 15_000  # bytes on the wire
 LOOKS = 4  # pages of one route that are asked for links: one client may have a tab that another lacks
-# Pages no link of a signed-in person leads to; the last two are states, not routes.
+# Pages no link of a signed-in person leads to; the last three are states, not routes.
 MORE = {
     "account_login": "/account/login/",
     "account_reset_password": "/account/password/reset/",
     "account_inactive": "/account/inactive/",
+    "client-draft": "/clients/new/?tenant=northwind&template=read",
     "nothing-found": "/clients/?q=nothing-like-this",
     "not-there": "/nowhere/",
 }

@@ -1,0 +1,45 @@
+"""How long a client's secret is meant to live: our own fact, Cognito knows no end."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from clients.errors import Conflict, InvalidInput
+from clients.models import AppClient, Outcome, SecretState, Status, User
+from clients.services import audit, claims
+from clients.services.app_clients import check_lifetime
+
+
+def change_lifetime(
+    app_client: AppClient, *, actor: User, generation: int, days: int | None, reason: str, via: str = "web"
+) -> None:
+    """The current secret ends `days` after it was made, or never, with a reason. Here alone: it goes on working in
+    Cognito until it is removed. Refused: other lengths, no end without a reason, an end that has passed already
+    (InvalidInput), a form older than the client (Conflict). Saving the same again is no act."""
+    problems = check_lifetime(days, reason)
+    ends_at = _end(app_client, days)
+    if not problems and ends_at and ends_at <= timezone.now():
+        problems = [f"It would have ended on {ends_at:%-d %b %Y}. Choose a longer one, or rotate the secret."]
+    if problems:
+        raise InvalidInput({"secret_lifetime": problems})
+    if app_client.status in (Status.CREATING, Status.DELETED):
+        raise Conflict(f"The client is {app_client.get_status_display().lower()}: this cannot be changed now.")
+    before = {"days": app_client.secret_lifetime_days, "reason": app_client.no_expiry_reason}
+    after = {"days": days, "reason": "" if days else reason.strip()}
+    if before == after:
+        return
+    with transaction.atomic():
+        claims.raise_generation(app_client, generation)
+        AppClient.objects.filter(pk=app_client.pk).update(
+            secret_lifetime_days=days, no_expiry_reason=after["reason"], expires_at=ends_at
+        )
+        app_client.secrets.filter(state=SecretState.CURRENT).update(expires_at=ends_at)
+        detail = {"before": before, "after": after}
+        audit.append("client:change_lifetime", Outcome.OK, actor=actor, via=via, app_client=app_client, detail=detail)
+
+
+def _end(app_client: AppClient, days: int | None) -> datetime | None:
+    """Counted from when the current secret was made."""
+    current = app_client.secrets.filter(state=SecretState.CURRENT).first()
+    return (current.created_at if current else app_client.created_at) + timedelta(days=days) if days else None

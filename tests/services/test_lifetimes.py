@@ -1,0 +1,68 @@
+"""How long a secret is meant to live, changed afterwards."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from clients.errors import Conflict, InvalidInput
+from clients.models import AuditEntry, Secret
+from clients.services.lifetimes import change_lifetime
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.COGNITO_WRITES_PER_SECOND = 0
+
+
+def change(world, app_client, **more):
+    form = {"actor": world.people["operator"], "generation": app_client.generation, "days": 365, "reason": ""} | more
+    change_lifetime(app_client, **form)
+    app_client.refresh_from_db()
+
+
+def test_change_lifetime_counts_from_when_the_secret_was_made(world):
+    app_client = world.create()
+    world.sandbox.clear()
+    change(world, app_client)
+    secret = app_client.secrets.get()
+    assert app_client.expires_at == secret.expires_at == secret.created_at + timedelta(days=365)
+    assert world.sandbox.calls() == [], "Cognito knows no end"
+    detail = AuditEntry.objects.get(action="client:change_lifetime").detail
+    assert (detail["before"]["days"], detail["after"]["days"]) == (180, 365)
+
+
+def test_no_end_wants_its_reason(world):
+    app_client = world.create()
+    with pytest.raises(InvalidInput):
+        change(world, app_client, days=None)
+    change(world, app_client, days=None, reason="a satellite")
+    assert (app_client.expires_at, app_client.no_expiry_reason) == (None, "a satellite")
+
+
+def test_an_end_that_has_passed_is_refused(world):
+    app_client = world.create()
+    Secret.objects.update(created_at=timezone.now() - timedelta(days=100))
+    with pytest.raises(InvalidInput, match="would have ended"):
+        change(world, app_client, days=90)
+
+
+def test_an_old_form_is_refused_and_the_same_again_is_no_act(world):
+    app_client = world.create()
+    change(world, app_client, days=180)
+    assert not AuditEntry.objects.filter(action="client:change_lifetime").exists()
+    change(world, app_client)
+    with pytest.raises(Conflict):
+        change(world, app_client, days=90, generation=1)
+
+
+def test_lifetime_on_its_page(world, client):
+    app_client = world.create()
+    client.force_login(world.people["operator"])
+    address = f"/clients/{app_client.public_id}/lifetime/"
+    refused = client.post(address, {"generation": 1, "secret_lifetime": "none"})
+    assert refused.status_code == 422 and "needs a reason" in refused.content.decode()
+    done = client.post(address, {"generation": 1, "secret_lifetime": "90"}, follow=True)
+    assert "The lifetime is saved." in done.content.decode()
+    app_client.refresh_from_db()
+    assert app_client.secret_lifetime_days == 90
