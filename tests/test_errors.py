@@ -13,14 +13,16 @@ SECRET = sealing.generate("prod").reveal()
 
 
 @pytest.mark.parametrize(
-    "text", [f"before {SECRET} after", repr(ValueError({"ClientSecret": SECRET})), f"a={SECRET}&b"]
+    "text",
+    [f"before {SECRET} after", repr(ValueError({"ClientSecret": SECRET})), f"a={SECRET}&b"],
+    ids=["sentence", "repr", "form"],  # never the secret itself: it is another one in each process
 )
 def test_technical_detail_holds_no_secret(text):
     technical = OutcomeUnknown("The portal made a mistake.", technical=text).technical
     assert "cps_***" in technical and SECRET[9:20] not in technical
 
 
-@pytest.mark.parametrize("kept", [20, 30, len(SECRET) - 1])
+@pytest.mark.parametrize("kept", [20, 30, 57])
 def test_a_secret_cut_by_a_limit_on_length_is_scrubbed_too(kept):
     assert PortalError("x", technical=f"Value '{SECRET}"[: 7 + kept]).technical == "Value 'cps_***"
 
