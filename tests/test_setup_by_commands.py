@@ -60,6 +60,8 @@ def connect(sandbox, admin):
 def test_an_empty_install_reaches_its_first_kit_by_commands(connect, tmp_path):
     said = connect()
     assert "is connected" in said and "no pre token generation trigger" in said
+    assert "In Cognito: orders, shipments" in run("adopt_resource_server", "--pool", "prod", "--actor", ADMIN)
+    assert not ResourceServer.objects.exists()
     assert run("adopt_resource_server", "--pool", "prod", "--all", "--actor", ADMIN).splitlines() == [
         "orders: orders/read, orders/write",
         "shipments: shipments/read, shipments/track",
@@ -157,7 +159,6 @@ def test_what_commands_refuse_names_the_field_and_writes_nothing(connect, admin)
          "--claims-table", "c", "--usage-table", "u"): "Another pool is connected as prod",
         ("connect_pool", "--environment", "test", "--region", REGION, "--user-pool-id", "eu-west-1_nobody",
          "--claims-table", "c", "--usage-table", "u"): "Cognito has no user pool",
-        ("adopt_resource_server", "--pool", "prod"): "In Cognito: orders, shipments",
         ("adopt_resource_server", "--pool", "prod", "--identifier", "nobody"): "no resource server nobody",
         ("adopt_resource_server", "--pool", "nowhere", "--all"): "There is no pool nowhere",
         ("define_attribute", "--claim-name", "sub", "--type", "string"): "claim_name: sub is reserved",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from clients import permissions
 from clients.aws.cognito import Gateway
@@ -30,7 +30,8 @@ class Command(BaseCommand):
             there = [s["Identifier"] for s in Gateway(pool.region, pool.user_pool_id).list_resource_servers()]
         chosen = there if options["all"] else [options["identifier"]] if options["identifier"] else []
         if not chosen:
-            raise CommandError(f"Choose --identifier or --all. In Cognito: {', '.join(there) or 'none'}.")
+            self.stdout.write(f"In Cognito: {', '.join(there) or 'none'}. Choose --identifier or --all.")
+            return
         call = {name: options[name] for name in ("api_kind", "api_url", "example_call")}
         for identifier in chosen:
             with refusals_told():

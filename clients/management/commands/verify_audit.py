@@ -26,7 +26,7 @@ class Command(BaseCommand):
         count, last = AuditEntry.objects.count(), AuditEntry.objects.order_by("-sequence").first()
         self.stdout.write(f"{count} entries, every one follows the one before it.")
         if last:
-            self.stdout.write("Entries cut off at the end show only beside a number kept elsewhere: keep this line.")
+            self.stdout.write("Entries cut off at the end show only beside a number kept elsewhere: keep the next one.")
             self.stdout.write(f"Last: {last.sequence}:{last.hash}")
 
     def _expect(self, text: str) -> None:
