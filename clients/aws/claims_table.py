@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from clients.aws.errors import translated
 from clients.aws.sessions import aws_client
 
+MOST_VERSIONS = 1_000_000_000  # more changes than a client ever sees: such a version was put there by somebody
+
 
 @dataclass(frozen=True)
 class Document:
@@ -25,8 +27,24 @@ class Document:
         return hashlib.sha256(f"{self.client_id}\n{self.version}\n{self.state}\n{self.claims}".encode()).hexdigest()
 
 
-def put_document(region: str, table: str, document: Document) -> None:
-    """Writes unless the table already holds this version or a newer one: late and repeated puts are harmless."""
+@dataclass(frozen=True)
+class Held:
+    """What stands in the table for a client: nothing, a document, or something that is none (`is_damaged`)."""
+
+    document: Document | None
+    is_damaged: bool = False
+
+    @property
+    def version(self) -> int:
+        return self.document.version if self.document else 0
+
+
+def put_document(region: str, table: str, document: Document, *, over: bool = False) -> Held | None:
+    """Writes unless the table already holds this version or a newer one; `over`: whatever it holds.
+
+    None when it is written; else what stands there instead: late and repeated puts are harmless, and whether this one
+    was is for the caller to see.
+    """
     item = {
         "client_id": {"S": document.client_id},
         "version": {"N": str(document.version)},
@@ -34,28 +52,34 @@ def put_document(region: str, table: str, document: Document) -> None:
         "claims": {"S": document.claims},
         "digest": {"S": document.digest},
     }
+    condition: dict[str, Any] = {
+        "ConditionExpression": "attribute_not_exists(version) OR version < :version",
+        "ExpressionAttributeValues": {":version": item["version"]},
+    }
     with translated("put_item"):
         try:
-            aws_client("dynamodb", region).put_item(
-                TableName=table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(version) OR version < :version",
-                ExpressionAttributeValues={":version": item["version"]},
-            )
+            aws_client("dynamodb", region).put_item(TableName=table, Item=item, **({} if over else condition))
+            return None
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
+    return look_up(region, table, document.client_id)
 
 
-def get_document(region: str, table: str, client_id: str) -> Document | None:
+def look_up(region: str, table: str, client_id: str) -> Held:
     with translated("get_item"):
         answer = aws_client("dynamodb", region).get_item(
             TableName=table, Key={"client_id": {"S": client_id}}, ConsistentRead=True
         )
     item: dict[str, Any] | None = answer.get("Item")
     if item is None:
-        return None
-    return Document(client_id, int(item["version"]["N"]), item["state"]["S"], item["claims"]["S"])
+        return Held(None)
+    try:
+        found = Document(client_id, int(item["version"]["N"]), item["state"]["S"], item["claims"]["S"])
+        is_ours = item["digest"]["S"] == found.digest and 0 < found.version < MOST_VERSIONS
+    except (KeyError, TypeError, ValueError):
+        is_ours = False
+    return Held(found) if is_ours else Held(None, is_damaged=True)
 
 
 def last_issued_at(region: str, table: str, client_id: str) -> datetime | None:

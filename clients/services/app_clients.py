@@ -24,7 +24,7 @@ from clients.models import (
     UserPool,
 )
 from clients.services import claims, secrets
-from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.services.operations import Record, begin, drive, find_repeated, run_once, step
 from clients.validators import check_client_name, check_scope_names, check_validity, is_possible_scope
 
 CREATE, CHANGE = "client:create", "client:change"
@@ -168,6 +168,7 @@ def _write_creation(
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
     through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)
+    claims.hold_definitions()  # one defined at this moment must not miss the client
     if overrides:
         claims.write_overrides(app_client, overrides)
     secrets.seal_new_secret(app_client, actor=actor)
@@ -272,11 +273,13 @@ def change_scopes(
     rows, problems = _check_scopes(app_client.pool, params["scopes"], held=frozenset(before))
     if problems:
         raise InvalidInput({"scopes": problems})
-    with transaction.atomic():
+
+    def write() -> Operation:
         claims.raise_generation(app_client, generation)
         app_client.scopes.set(rows)
-        operation = _begin_change(app_client, params, actor, operation_id, via, told)
-    return drive(operation)
+        return _begin_change(app_client, params, actor, operation_id, via, told)
+
+    return run_once(operation_id, CHANGE, params, actor, write)
 
 
 def change_settings(
@@ -311,11 +314,13 @@ def change_settings(
     if any(problems.values()):
         raise InvalidInput({field: sentences for field, sentences in problems.items() if sentences})
     changes = {"name": name, "access_token_seconds": access_token_seconds, "contact": contact, "notes": notes}
-    with transaction.atomic():
+
+    def write() -> Operation:
         claims.raise_generation(app_client, generation)
         _write_settings(app_client, changes)
-        operation = _begin_change(app_client, params, actor, operation_id, via, told)
-    return drive(operation)
+        return _begin_change(app_client, params, actor, operation_id, via, told)
+
+    return run_once(operation_id, CHANGE, params, actor, write)
 
 
 def _write_settings(app_client: AppClient, changes: dict[str, Any]) -> None:
@@ -332,7 +337,7 @@ def _mark(text: str) -> str:
 
 
 def _must_be_changeable(app_client: AppClient) -> None:
-    if app_client.status not in (Status.ACTIVE, Status.ROTATING) or not app_client.client_id:
+    if app_client.status not in (Status.ACTIVE, Status.ROTATING, Status.PAUSED) or not app_client.client_id:
         raise Conflict(f"A client that is {app_client.get_status_display().lower()} cannot be changed.")
 
 

@@ -23,7 +23,7 @@ from clients.models import (
 )
 from clients.services import audit, claims, effects
 from clients.services.effects import Effect
-from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.services.operations import Record, begin, find_repeated, run_once, step
 from clients.validators import check_choices, check_claim_name, clean_value
 
 CHANGE_ATTRIBUTES = "client:attributes"
@@ -345,17 +345,19 @@ def change_attributes(
         )
     checked = claims.preview(app_client.pool, app_client.tenant, values)
     refuse(checked.problems)
-    with transaction.atomic():
+
+    def write() -> Operation:
         claims.hold_definitions()
         claims.raise_generation(app_client, generation)
         told = {"before": claims.overrides_of(app_client), "after": checked.overrides}
         claims.write_overrides(app_client, checked.overrides)
         _publish_anew(AppClient.objects.filter(pk=app_client.pk))
-        operation = begin(
+        return begin(
             operation_id, CHANGE_ATTRIBUTES, target=f"client:{app_client.public_id}", params=params, told=told,
             actor=actor, via=via, pool=app_client.pool, app_client=app_client,
         )  # fmt: skip
-    return drive(operation)
+
+    return run_once(operation_id, CHANGE_ATTRIBUTES, params, actor, write)
 
 
 @step(CHANGE_ATTRIBUTES, "publish")

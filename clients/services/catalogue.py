@@ -9,11 +9,12 @@ from django.db.models import F
 
 from clients.aws.cognito import Gateway, RemoteServer
 from clients.errors import Conflict, InvalidInput, NotFound, Refused, Throttled
-from clients.models import Operation, Outcome, ResourceServer, Scope, User, UserPool
+from clients.models import Operation, Outcome, ResourceServer, Scope, Status, User, UserPool
 from clients.services import audit
-from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.services.operations import Record, begin, find_repeated, run_once, step
 from clients.validators import check_api_url, check_new_scopes, check_server
 
+PRESENT = [status for status in Status if status != Status.DELETED]
 READING = ("read", "get", "list", "track", "view")
 CREATE, CHANGE, DELETE = "resource_server:create", "resource_server:change", "resource_server:delete"
 
@@ -70,20 +71,20 @@ def adopt_resource_server(
     *,
     actor: User,
     identifier: str,
-    api_kind: str = "none",
-    api_url: str = "",
-    example_call: str = "",
+    api: Api | None = None,
     via: str = "web",
 ) -> ResourceServer:
-    """Our rows mirror the server's scopes in Cognito, with how its API is called. Calling again refreshes them."""
+    """Our rows mirror the server's scopes in Cognito. Calling again refreshes them; how its API is called changes only
+    when `api` is given. Refused: a server Cognito does not have, an address that is none."""
+    if api:
+        _refuse({"api_url": check_api_url(api.kind, api.url)})
     remote = _gateway(pool).find_resource_server(identifier)
     if remote is None:
         raise InvalidInput({"identifier": [f"Cognito has no resource server {identifier} in this pool."]})
     with transaction.atomic():
-        server = _mirror(pool, remote, Api(api_kind, api_url, example_call=example_call))
-        audit.append(
-            "resource_server:adopt", Outcome.OK, actor=actor, via=via, pool=pool, detail={"identifier": identifier}
-        )
+        server = _mirror(pool, remote, api)
+        detail = remote.facts() | {"identifier": identifier} | (api.fields() if api else {})
+        audit.append("resource_server:adopt", Outcome.OK, actor=actor, via=via, pool=pool, detail=detail)
     return server
 
 
@@ -144,11 +145,12 @@ def create_resource_server(
     if not problems["identifier"] and ResourceServer.objects.filter(pool=pool, identifier=identifier).exists():
         problems["identifier"].append(f"This pool has a resource server {identifier} already.")
     _refuse(problems)
-    with transaction.atomic():
-        operation = begin(
-            operation_id, CREATE, target=_target(pool, identifier), params=params, actor=actor, via=via, pool=pool
-        )
-    return drive(operation)
+    target = _target(pool, identifier)
+
+    def write() -> Operation:
+        return begin(operation_id, CREATE, target=target, params=params, actor=actor, via=via, pool=pool)
+
+    return run_once(operation_id, CREATE, params, actor, write)
 
 
 @step(CREATE, "create", writes_to_pool=True)
@@ -207,10 +209,12 @@ def change_resource_server(
     if repeated := find_repeated(operation_id, CHANGE, params, actor):
         return repeated
     _refuse(_check_change(server, name, descriptions, added))
-    with transaction.atomic():
+
+    def write() -> Operation:
         _raise_generation(server, generation)
-        operation = begin_change(server, params, actor=actor, operation_id=operation_id, via=via)
-    return drive(operation)
+        return begin_change(server, params, actor=actor, operation_id=operation_id, via=via)
+
+    return run_once(operation_id, CHANGE, params, actor, write)
 
 
 def _check_change(
@@ -250,6 +254,7 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     """UpdateResourceServer replaces the whole list without noticing anybody (cognito_facts section 3): so the
     differences we were asked for go onto what is there now. Repeating it changes nothing more."""
     params, pool = operation.params, operation.pool
+    _refuse_held(pool, params["server"], params["removed"])
 
     def merged(observed: RemoteServer) -> RemoteServer:
         scopes = {name: text for name, text in observed.scopes.items() if name not in params["removed"]}
@@ -270,6 +275,15 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     return record
 
 
+def _refuse_held(pool: UserPool, identifier: str, names: list[str] | None) -> None:
+    """Looked at right before the removal: a retirement may have been cancelled, and the scope given out again."""
+    scopes = Scope.objects.filter(resource_server__pool=pool, resource_server__identifier=identifier)
+    scopes = scopes if names is None else scopes.filter(name__in=names)
+    held = scopes.exclude(app_clients=None).filter(app_clients__status__in=PRESENT).values_list("full_name", flat=True)
+    if held:
+        raise Refused(f"{held[0]} is held by a client again, so it was not removed.")
+
+
 # --- Delete --------------------------------------------------------------------------------------
 
 
@@ -286,6 +300,7 @@ def begin_delete(server: ResourceServer, *, actor: User, operation_id: str, via:
 def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
     """Gone already is gone: what we wanted."""
     identifier = operation.params["server"]
+    _refuse_held(operation.pool, identifier, None)
     try:
         _gateway(operation.pool).delete_resource_server(identifier)
     except NotFound:

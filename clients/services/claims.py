@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from clients.aws import claims_table
-from clients.errors import Conflict, PortalError
+from clients.errors import Conflict, PortalError, Throttled
 from clients.models import (
     AppClient,
     AttributeDefinition,
@@ -239,8 +239,27 @@ def put_current_document(app_client: AppClient) -> int:
     """
     fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
     document = document_for(fresh)
-    claims_table.put_document(fresh.pool.region, fresh.pool.claims_table, document)
-    return document.version
+    held = claims_table.put_document(fresh.pool.region, fresh.pool.claims_table, document)
+    if held is None or held.document == document:
+        return document.version
+    newest = AppClient.objects.values_list("document_version", flat=True).get(pk=fresh.pk)
+    if document.version < held.version <= newest:  # a newer one of ours was faster
+        return document.version
+    return _overrule(fresh, held)
+
+
+def _overrule(app_client: AppClient, held: claims_table.Held) -> int:
+    """Somebody else wrote there: our document goes over it, under a version above both, and the trail says so."""
+    above = max(app_client.document_version, held.version) + 1
+    with transaction.atomic():
+        same = AppClient.objects.filter(pk=app_client.pk, document_version=app_client.document_version)
+        if not same.update(document_version=above):
+            raise Throttled("The attributes were changed at this moment. The portal publishes the newer ones.")
+        detail = {"held": "something damaged" if held.is_damaged else f"version {held.version}", "version": above}
+        audit.append("attributes:repair", Outcome.OK, actor=None, via="portal", app_client=app_client, detail=detail)
+    fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+    claims_table.put_document(fresh.pool.region, fresh.pool.claims_table, document_for(fresh), over=True)
+    return fresh.document_version
 
 
 def record_published(app_client: AppClient, version: int) -> None:

@@ -3,16 +3,15 @@
 from contextlib import suppress
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from clients.aws.cognito import Described
 from clients.errors import Conflict, InvalidInput, NotFound
-from clients.models import AppClient, Operation, Secret, SecretState, Status, User
+from clients.models import AppClient, Operation, Secret, SecretState, Status, TenantStatus, User
 from clients.services import claims
 from clients.services.app_clients import client_of, gateway_for
-from clients.services.operations import Record, begin, drive, find_repeated, step
+from clients.services.operations import Record, begin, find_repeated, run_once, step
 
 PAUSE, RESUME, DELETE = "client:pause", "client:resume", "client:delete"
 FLOW_FIELDS = ("AllowedOAuthFlowsUserPoolClient", "AllowedOAuthFlows")
@@ -32,17 +31,26 @@ def _begin(
         return repeated
     if not reason.strip():
         raise InvalidInput({"reason": ["Give a reason: it stands in the trail, and the tenant will ask."]})
-    with transaction.atomic():
+
+    def write() -> Operation:
         fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
-        if fresh.status not in MAY[kind] or (kind != DELETE and not fresh.client_id):
-            raise Conflict(f"The client is {fresh.get_status_display().lower()}: this cannot be done now.")
+        _refuse_state(fresh, kind)
         if status is not None:
             _set_status(fresh, status)
-        operation = begin(
+        return begin(
             operation_id, kind, target=f"client:{fresh.public_id}", params=params, told={"status_before": fresh.status},
             actor=actor, via=via, pool=fresh.pool, app_client=fresh, reason=reason.strip()[:500],
         )  # fmt: skip
-    return drive(operation)
+
+    return run_once(operation_id, kind, params, actor, write)
+
+
+def _refuse_state(app_client: AppClient, kind: str) -> None:
+    if app_client.status not in MAY[kind] or (kind != DELETE and not app_client.client_id):
+        raise Conflict(f"The client is {app_client.get_status_display().lower()}: this cannot be done now.")
+    tenant = app_client.tenant
+    if kind == RESUME and tenant.status != TenantStatus.ACTIVE:
+        raise Conflict(f"{tenant} is {tenant.get_status_display().lower()}: resume the tenant first.")
 
 
 def _set_status(app_client: AppClient, status: Status, **more: Any) -> None:

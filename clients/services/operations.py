@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clients.errors import Conflict, OutcomeUnknown, PortalError, Throttled
-from clients.models import LIVE, Operation, OperationState, Outcome, User
+from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, User
 from clients.models.ids import new_ulid
 from clients.services import audit
 from clients.services.crash import crash
@@ -56,6 +56,21 @@ def step(
 
 class LeaseLost(Exception):
     """Somebody else drives this operation now; whatever we learned is theirs to find out."""
+
+
+def run_once(
+    operation_id: str, kind: str, params: dict[str, Any], actor: User, write: Callable[[], Operation]
+) -> Operation:
+    """Writes the intent in one transaction and drives it. A second click at the same moment gets the first one's
+    operation instead of being told that somebody was faster."""
+    try:
+        with transaction.atomic():
+            operation = write()
+    except (Conflict, IntegrityError):
+        if repeated := find_repeated(operation_id, kind, params, actor):
+            return repeated
+        raise
+    return drive(operation)
 
 
 def hash_params(params: dict[str, Any]) -> str:
@@ -111,8 +126,8 @@ def begin(
 
 
 def _lease_end(*, looking: bool = False):
-    """Longer than a step can take: waiting for the pool, two calls up to their timeout, a margin, and a long look."""
-    seconds = LONGEST_WAIT + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    """Longer than a step can take: waiting for the pool, three calls up to their timeout, a margin, and a long look."""
+    seconds = LONGEST_WAIT + 3 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     return timezone.now() + timedelta(seconds=seconds + (LONGEST_LOOK if looking else 0))
 
 
@@ -257,6 +272,8 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
     }
     with transaction.atomic():
         _hold(operation, changes)
+        if state not in LIVE and operation.app_client_id:  # what it wanted may stand here and not there: look soon
+            AppClient.objects.filter(pk=operation.app_client_id).update(observe_after=None)
         detail = {"step": operation.step, "error": error.code, "technical": error.technical}
         if is_unknown and not unknown:
             _audit(operation, Outcome.UNKNOWN, detail)
@@ -309,8 +326,11 @@ def _resume(operation: Operation) -> bool:
 
 
 def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> Operation:
-    """Puts a waiting, refused or given-up operation on again, now. Refused when its target has another live one."""
+    """Puts a waiting, refused or given-up operation on again, now. Refused when its target has another live one, or a
+    later one: what was wished for then may not be what is wished for now."""
     now = timezone.now()
+    if Operation.objects.filter(target=operation.target, created_at__gt=operation.created_at).exists():
+        raise Conflict("There was a later change to this. Look at what it is now, and change that if you need to.")
     settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     if operation.step_in_flight and operation.step_started_at + timedelta(seconds=settle) > now:
         raise Conflict(

@@ -43,7 +43,7 @@ def _free_at(pool: UserPool, now: float) -> QuerySet[UserPool]:
 
 def _wait_for(pool: UserPool, token: str, look: float) -> None:
     deadline, pause = time.time() + LONGEST_WAIT, 0.02
-    hold = look + 2 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
+    hold = look + 3 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     while True:
         now = time.time()
         if _free_at(pool, now).update(lease_token=token, lease_until=now + hold):

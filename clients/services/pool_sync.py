@@ -90,8 +90,12 @@ def observe_due(limit: int = 5) -> int:
     due = due.exclude(operations__in=Operation.objects.live()).select_related("pool", "tenant")
     found = list(due.order_by(F("observe_after").asc(nulls_first=True), "pk")[:limit])
     for app_client in found:
-        observe(app_client)
-        check_document(app_client)
+        try:
+            observe(app_client)
+            check_document(app_client)
+        except Exception:  # one client's trouble must not keep the others from being looked at
+            logger.exception("observing client %s", app_client.public_id)
+            AppClient.objects.filter(pk=app_client.pk).update(observe_after=timezone.now() + EVERY)
         pause_between_calls()
     return len(found)
 
@@ -104,19 +108,20 @@ def check_document(app_client: AppClient) -> bool:
         return True
     wanted = claims.document_for(fresh)
     try:
-        held = claims_table.get_document(fresh.pool.region, fresh.pool.claims_table, wanted.client_id)
+        held = claims_table.look_up(fresh.pool.region, fresh.pool.claims_table, wanted.client_id)
     except PortalError as error:
         logger.warning("reading the document of client %s: %s", fresh.public_id, error.technical)
         return True
-    if held == wanted:
+    if held.document == wanted:
         return True
-    above = max(wanted.version, held.version if held else 0) + 1
+    above = max(wanted.version, held.version) + 1
     with transaction.atomic():
         same = AppClient.objects.filter(
             pk=fresh.pk, document_version=wanted.version, published_version=wanted.version, generation=fresh.generation
         )
         if same.exclude(operations__in=Operation.objects.live()).update(document_version=above, publish_after=None):
-            detail = {"held": held.state if held else "nothing", "version_held": held.version if held else 0}
+            found = held.document.state if held.document else "something damaged" if held.is_damaged else "nothing"
+            detail = {"held": found, "version_held": held.version}
             audit.append("attributes:repair", Outcome.OK, actor=None, via="portal", app_client=fresh, detail=detail)
     return False
 
@@ -139,10 +144,15 @@ def compare_pool(pool: UserPool) -> list[dict[str, Any]]:
     with transaction.atomic():
         UserPool.objects.filter(pk=pool.pk).update(foreign_clients=foreign, compared_at=timezone.now())
         if foreign != pool.foreign_clients:
-            audit.append(
-                "pool:compare", Outcome.OK, actor=None, via="portal", pool=pool, detail={"foreign_clients": foreign}
-            )
+            detail = _moved(pool.foreign_clients, foreign)
+            audit.append("pool:compare", Outcome.OK, actor=None, via="portal", pool=pool, detail=detail)
     return foreign
+
+
+def _moved(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[str, Any]:
+    """What came and what went, not the whole list: the trail keeps everything for ever."""
+    came, went = [row for row in after if row not in before], [row for row in before if row not in after]
+    return {"unknown": len(after), "came": came[:50], "went": went[:50]}
 
 
 def compare_due() -> int:

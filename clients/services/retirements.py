@@ -160,6 +160,7 @@ def _wait(retirement: Retirement, why: str) -> None:
 
 def _release(retirement: Retirement, app_client: AppClient) -> None:
     """An operation of its own: the client's scopes without these."""
+    _go_on(retirement)
     kept = app_client.scopes.exclude(full_name__in=retirement.full_names).values_list("full_name", flat=True)
     if not kept:
         raise Conflict("it would have no scope left. Give it another one, or delete it.")
@@ -167,6 +168,13 @@ def _release(retirement: Retirement, app_client: AppClient) -> None:
         app_client, actor=retirement.started_by, operation_id=new_ulid(), generation=app_client.generation,
         scopes=sorted(kept), via=VIA, told={"retirement": retirement.public_id},
     )  # fmt: skip
+
+
+def _go_on(retirement: Retirement) -> None:
+    """Raises Conflict when somebody cancelled it since the worker read the row."""
+    going = Retirement.objects.filter(pk=retirement.pk, state=RetirementState.RELEASING)
+    if not going.update(next_try_at=timezone.now()):
+        raise Conflict("This retirement was cancelled.")
 
 
 def _unfinished(retirement: Retirement) -> str:
@@ -202,6 +210,7 @@ def _begin_removal(retirement: Retirement) -> Operation:
     said: dict[str, Any] = {"actor": retirement.started_by, "operation_id": _removal_id(retirement)}
     said |= {"via": VIA, "reason": retirement.reason}
     with transaction.atomic():
+        _go_on(retirement)
         if retirement.whole_server and set(server.scopes.values_list("name", flat=True)) == set(retirement.scope_names):
             return catalogue.begin_delete(server, **said)
         params = {

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput, PortalError
@@ -94,8 +94,9 @@ def _write_start(tenant: Tenant, kind: TenantChangeKind, actor: User, reason: st
 def to_follow(change: TenantChange) -> QuerySet[AppClient]:
     """Clients this change has not reached yet."""
     rows = AppClient.objects.present().filter(tenant=change.tenant)
-    if change.kind == Kind.PAUSE:
-        return rows.filter(status__in=[Status.ACTIVE, Status.ROTATING, Status.CREATING])
+    if change.kind == Kind.PAUSE:  # a creation that was given up gets no tokens anyway
+        creating = Q(status=Status.CREATING, operations__in=Operation.objects.live())
+        return rows.filter(creating | Q(status__in=[Status.ACTIVE, Status.ROTATING])).distinct()
     if change.kind == Kind.RESUME:
         pauses = Operation.objects.filter(app_client=OuterRef("pk"), kind=CLIENT_PAUSE).order_by("-created_at")
         rows = rows.filter(status=Status.PAUSED).annotate(paused_via=Subquery(pauses.values("via")[:1]))
@@ -116,13 +117,10 @@ def advance(change: TenantChange) -> bool:
     """One client, or the end. One that cannot follow now is named, and the others have their turn."""
     stuck = ""
     for app_client in to_follow(change).select_related("pool", "tenant").order_by("pk"):
-        try:
-            ACT[change.kind](
-                app_client, actor=change.started_by, operation_id=new_ulid(), reason=change.reason, via=VIA
-            )
+        why = _take_along(change, app_client)
+        if not why:
             return True
-        except PortalError as error:
-            stuck = f"{app_client.name}: {error.sentence}"
+        stuck = f"{app_client.name}: {why}"
     stuck = stuck or _unfinished(change)
     if stuck:
         TenantChange.objects.filter(pk=change.pk).update(last_error=stuck[:500], next_try_at=timezone.now() + PAUSE)
@@ -130,10 +128,34 @@ def advance(change: TenantChange) -> bool:
     return bool(_finish(change))
 
 
+def _begun(change: TenantChange) -> QuerySet[Operation]:
+    return Operation.objects.filter(via=VIA, app_client__tenant=change.tenant, created_at__gte=change.started_at)
+
+
+def _take_along(change: TenantChange, app_client: AppClient) -> str:
+    """Begins the client's own operation; empty when it is on its way, else why not. One that Cognito refused is not
+    begun again by itself: somebody has to look, and *Try again* is there for that."""
+    ended = _begun(change).filter(app_client=app_client).order_by("-created_at").first()
+    try:
+        if ended is None or ended.state == OperationState.DONE:
+            said = {"actor": change.started_by, "reason": change.reason, "via": VIA}
+            ended = ACT[change.kind](app_client, operation_id=new_ulid(), **said)
+            if ended.is_live or ended.state == OperationState.DONE:
+                return ""
+    except PortalError as error:
+        return error.sentence
+    if ended.is_live:
+        return "its change has not reached Cognito yet."
+    return f"{ended.last_error} It is not tried again by itself; see Operations."
+
+
 def _unfinished(change: TenantChange) -> str:
-    begun = Operation.objects.filter(via=VIA, app_client__tenant=change.tenant, created_at__gte=change.started_at)
-    waiting = begun.exclude(state=OperationState.DONE).select_related("app_client").first()
-    return f"{waiting.app_client}: its change has not reached Cognito yet." if waiting else ""
+    """A client whose change Cognito has not got yet, and that no later change has made good."""
+    done = Operation.objects.filter(app_client=OuterRef("app_client"), state=OperationState.DONE)
+    later = done.filter(created_at__gt=OuterRef("created_at"))
+    waiting = _begun(change).exclude(state=OperationState.DONE).exclude(Exists(later)).select_related("app_client")
+    first = waiting.first()
+    return f"{first.app_client}: its change has not reached Cognito yet." if first else ""
 
 
 def _finish(change: TenantChange) -> int:

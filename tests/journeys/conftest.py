@@ -29,14 +29,8 @@ def fill(sandbox):
         jwks_url=facts["jwks_url"], claims_table="claims", usage_table="usage", trigger_mode="observe",
     )  # fmt: skip
     for identifier, call in company.EXAMPLE_CALLS.items():
-        catalogue.adopt_resource_server(
-            pool,
-            actor=admin,
-            identifier=identifier,
-            api_kind="appsync",
-            api_url=facts["graphql_url"],
-            example_call=call,
-        )
+        api = catalogue.Api("appsync", facts["graphql_url"], example_call=call)
+        catalogue.adopt_resource_server(pool, actor=admin, identifier=identifier, api=api)
     attributes.define_attribute(
         actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True
     )

@@ -20,7 +20,7 @@ WAYS = {
 def fill_create_page(page):
     """Everything on one page, and beside it the token it would make."""
     page.get_by_role("link", name="Create client").first.click()
-    page.get_by_label("Tenant").select_option("northwind")
+    page.get_by_label("Tenant", exact=True).select_option("northwind")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("textbox", name="Name").fill("northwind-orders-prod")
     page.locator("input[name=scopes][value='orders/read']").check()

@@ -95,3 +95,11 @@ def test_time_needs_no_javascript(live_harbourline, page):
     time = page.locator("main .when").first
     time.hover()
     assert time.locator(".tip").is_visible()
+
+
+@pytest.mark.parametrize("page", [{"viewport": size} for size in SIZES], ids=["1440", "390"], indirect=True)
+def test_components_are_clean_for_axe_in_both_themes(live_harbourline, page):
+    sign_in(page)
+    page.goto("/components/")
+    page.get_by_role("heading", name="Dark", exact=True).wait_for()
+    is_fit(page)

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from clients.models import AppClient, Operation, Secret
+from clients.models import AppClient, Operation, OperationState, Secret
 from clients.services import operations
 from clients.services.secrets import open_for_cognito
 from tests.prove import harness
@@ -24,6 +24,7 @@ def test_fault(lasting_world, case, capsys):
 
     harness.reconcile()
     assert harness.is_settled(), Operation.objects.values_list("kind", "state", "step", "last_error", "technical")
+    assert set(Operation.objects.values_list("state", flat=True)) == {OperationState.DONE}, "what was wanted came true"
     assert AppClient.objects.count() == 1 and Secret.objects.count() == 1
     assert harness.broken_invariants(world) == []
     secret = Secret.objects.get()

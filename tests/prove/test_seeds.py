@@ -89,7 +89,7 @@ class Plan:
 
     def define(self, number):
         admin, default = self.world.people["administrator"], self.chance.choice([None, f"d{number}"])
-        attributes.define_attribute(actor=admin, claim_name=f"claim_{number}", type="text", default=default)
+        attributes.define_attribute(actor=admin, claim_name=f"claim_{number}", type="string", default=default)
 
     def console_edit(self, number):
         """A field that is not ours: it has to outlive every change of ours."""

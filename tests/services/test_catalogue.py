@@ -256,3 +256,35 @@ def test_adopting_again_drops_a_scope_that_is_gone_but_not_one_that_is_held(worl
     )
     catalogue.adopt_resource_server(world.pool, actor=world.people["operator"], identifier="orders")
     assert list(orders(world).scopes.values_list("name", flat=True)) == ["write"]
+
+
+def test_a_retirement_cancelled_behind_the_workers_back_goes_no_further(world):
+    app_client = world.create(scopes=["orders/read", "orders/write"])
+    retirement = retire(world, ["write"])
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="orders/write")
+    stale = Retirement.objects.select_related("resource_server__pool", "pool", "started_by").get()
+    retirements.cancel_retirement(retirement, actor=world.people["operator"])
+    assert [retirements.advance(stale) for _ in range(3)] == [False, False, False]
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/read", "orders/write"]
+    assert "write" in remote(world, "orders")[1]
+
+
+def test_a_scope_given_out_again_is_not_removed(world):
+    retirement = retire(world, ["write"])
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="")
+    Scope.objects.update(retiring_at=None)  # as a cancelled retirement leaves it
+    world.create(scopes=["orders/write"])
+    refused = retirements.drive(retirements._begin_removal(retirement))
+    assert refused.state == OperationState.REFUSED and "held by a client again" in refused.last_error
+    assert "write" in remote(world, "orders")[1]
+
+
+def test_adopting_again_leaves_how_the_api_is_called(world):
+    actor, api = world.people["operator"], catalogue.Api("rest", "https://api.example.com/orders")
+    catalogue.adopt_resource_server(world.pool, actor=actor, identifier="orders", api=api)
+    catalogue.adopt_resource_server(world.pool, actor=actor, identifier="orders")
+    assert orders(world).api_url == "https://api.example.com/orders"
+    with pytest.raises(InvalidInput):
+        catalogue.adopt_resource_server(
+            world.pool, actor=actor, identifier="orders", api=catalogue.Api("rest", "javascript:alert(1)")
+        )

@@ -109,10 +109,28 @@ def test_publishing_late_does_not_overwrite_what_is_newer(world):
     from clients.aws import claims_table
 
     app_client = world.create()
-    newer = claims_table.Document(app_client.client_id, 9, "active", '{"tenant_id":"northwind"}')
-    claims_table.put_document(world.pool.region, world.pool.claims_table, newer)
-    claims.publish(app_client)
-    assert world.document(app_client.client_id)["version"]["N"] == "9"
+    late = claims.document_for(app_client)
+    attributes.change_attributes(
+        app_client, operation_id=new_ulid(), actor=world.people["operator"], generation=1, values={"rate_limit": "7"}
+    )
+    held = claims_table.put_document(world.pool.region, world.pool.claims_table, late)
+    assert held.version == 2 and '"rate_limit":7' in world.document(app_client.client_id)["claims"]["S"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"version": {"S": "2"}}, {"version": {"N": "1" + "0" * 23}}, {"digest": {"S": "x"}}, {"claims": {"N": "1"}}],
+    ids=["version-as-text", "absurd-version", "digest", "claims"],
+)
+def test_publishing_goes_over_what_somebody_else_put_there(world, damage):
+    app_client = world.create()
+    theirs = world.document(app_client.client_id) | {"claims": {"S": '{"tenant_id":"acme-robotics"}'}} | damage
+    world.sandbox.aws("dynamodb").put_item(TableName=world.pool.claims_table, Item=theirs)
+    done = attributes.change_attributes(
+        app_client, operation_id=new_ulid(), actor=world.people["operator"], generation=1, values={"rate_limit": "7"}
+    )
+    assert done.state == OperationState.DONE
+    assert '"tenant_id":"northwind"' in world.document(app_client.client_id)["claims"]["S"]
 
 
 def test_attributes_too_large_are_refused(world):

@@ -1,12 +1,14 @@
 """Pausing, resuming and deleting a client, and a tenant whose clients follow."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange
 from clients.models.ids import new_ulid
-from clients.services import client_states, pool_sync, tenant_changes
+from clients.services import client_states, operations, pool_sync, tenant_changes
 from clients.services.operations import resume_due
 
 
@@ -197,3 +199,75 @@ def test_discarding_takes_along_what_a_lost_answer_left_in_cognito(world):
     Operation.objects.update(state="given_up")
     act(world, "delete_client", app_client)
     assert world.remote_clients() == [] and app_client.status == Status.DELETED
+
+
+def refuse(monkeypatch, method):
+    """As an account without the permission: Cognito answers no, and will again."""
+    from clients.aws.cognito import Gateway
+    from clients.errors import Refused
+
+    def no(self, *args, **named):
+        raise Refused("AWS refused: the portal's credentials may not do this.")
+
+    monkeypatch.setattr(Gateway, method, no)
+
+
+def test_a_refused_client_is_named_once_and_the_others_go(world, monkeypatch):
+    for name in ("first", "second"):
+        world.create(name=name)
+    refuse(monkeypatch, "delete_client")
+    change = start(world, "off_board")
+    assert sum(tenant_changes.advance_due() for _ in range(6)) == 0
+    change.refresh_from_db()
+    assert "not tried again by itself" in change.last_error and change.finished_at is None
+    assert Operation.objects.filter(kind="client:delete").count() == 2, "one for each, not one per round"
+    monkeypatch.undo()
+    for operation in Operation.objects.filter(kind="client:delete"):
+        operations.retry_operation(operation, actor=world.people["support"])
+    work()
+    change.refresh_from_db()
+    assert change.finished_at is not None and world.remote_clients() == []
+
+
+def test_trying_again_an_old_wish_is_refused_once_there_was_a_later_change(world, monkeypatch):
+    app_client = world.create()
+    refuse(monkeypatch, "delete_client")
+    refused = act(world, "delete_client", app_client)
+    monkeypatch.undo()
+    act(world, "resume_client", app_client)
+    with pytest.raises(Conflict, match="later change"):
+        operations.retry_operation(refused, actor=world.people["support"])
+    assert len(world.remote_clients()) == 1
+
+
+def test_a_client_of_a_paused_tenant_is_not_resumed_by_itself(world):
+    app_client = world.create()
+    start(world, "pause")
+    work()
+    app_client.refresh_from_db()
+    with pytest.raises(Conflict, match="resume the tenant first"):
+        act(world, "resume_client", app_client)
+
+
+def test_a_refused_pause_is_looked_at_soon(world, monkeypatch):
+    app_client = world.create()
+    AppClient.objects.update(observe_after=timezone.now() + timedelta(hours=1))
+    refuse(monkeypatch, "change_client")
+    assert act(world, "pause_client", app_client).state == "refused"
+    monkeypatch.undo()
+    pool_sync.observe_due()
+    app_client.refresh_from_db()
+    assert app_client.drift == ["flow"]
+
+
+def test_scopes_of_a_paused_client_can_be_changed_and_it_stays_paused(world):
+    from clients.services import app_clients
+
+    app_client = world.create()
+    act(world, "pause_client", app_client)
+    app_clients.change_scopes(
+        app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=app_client.generation,
+        scopes=["orders/write"],
+    )  # fmt: skip
+    held = world.describe(app_client.client_id)
+    assert held["AllowedOAuthScopes"] == ["orders/write"] and held["AllowedOAuthFlowsUserPoolClient"] is False

@@ -192,3 +192,19 @@ def test_a_step_of_another_version_waits_for_a_worker_that_knows_it(world):
     assert operations.resume_due() == 1
     waiting = Operation.objects.get()
     assert waiting.state == OperationState.WAITING and "Another worker" in waiting.last_error
+
+
+def test_a_real_double_click_is_one_change_for_both(lasting_world):
+    """Both posts arrive at the same moment: neither is told that somebody else was faster."""
+    world, same = lasting_world, new_ulid()
+    world.create()
+
+    def change():
+        return app_clients.change_scopes(
+            AppClient.objects.select_related("pool", "tenant").get(), actor=world.people["operator"], operation_id=same,
+            generation=1, scopes=["orders/write"],
+        )  # fmt: skip
+
+    results = at_once(*[change] * 4)
+    assert {getattr(r, "pk", r) for r in results} == {same}
+    assert Operation.objects.filter(kind="client:change").count() == 1

@@ -123,11 +123,13 @@ def test_a_document_changed_outside_is_named_and_published_again(world, what):
             TableName=table, Item=right | {"claims": {"S": '{"tenant_id":"somebody"}'}, "version": version}
         )
     observed(app_client)
-    assert AuditEntry.objects.filter(action="attributes:repair").count() == 1
+    repaired = AuditEntry.objects.filter(action="attributes:repair")
+    assert repaired.count() == 1
     assert claims.publish_due() == 1
     assert world.document(app_client.client_id)["claims"] == right["claims"]
+    told = repaired.count()
     observed(app_client)
-    assert AuditEntry.objects.filter(action="attributes:repair").count() == 1
+    assert repaired.count() == told
 
 
 def test_a_document_that_cannot_be_read_is_not_repaired(world):

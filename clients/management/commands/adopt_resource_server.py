@@ -8,7 +8,7 @@ from clients import permissions
 from clients.aws.cognito import Gateway
 from clients.management.said import find_actor_who_may, find_pool, refusals_told
 from clients.models import ApiKind
-from clients.services.catalogue import adopt_resource_server
+from clients.services.catalogue import Api, adopt_resource_server
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--pool", required=True, help="environment label or Cognito's pool id")
         parser.add_argument("--identifier", help="one resource server")
         parser.add_argument("--all", action="store_true", help="every resource server of the pool")
-        parser.add_argument("--api-kind", choices=ApiKind.values, default=ApiKind.NONE)
+        parser.add_argument("--api-kind", choices=ApiKind.values, help="left out: stays as it is")
         parser.add_argument("--api-url", default="", help="where its API is called, for snippets")
         parser.add_argument("--example-call", default="", help="AppSync: a GraphQL query; REST: a JSON body")
         parser.add_argument("--actor", required=True, help="e-mail of the person this is done for")
@@ -32,7 +32,8 @@ class Command(BaseCommand):
         if not chosen:
             self.stdout.write(f"In Cognito: {', '.join(there) or 'none'}. Choose --identifier or --all.")
             return
-        call = {name: options[name] for name in ("api_kind", "api_url", "example_call")}
+        api = Api(options["api_kind"], options["api_url"], example_call=options["example_call"] or "")
+        call = {"api": api if options["api_kind"] else None}
         for identifier in chosen:
             with refusals_told():
                 server = adopt_resource_server(pool, actor=actor, via=via, identifier=identifier, **call)

@@ -239,10 +239,9 @@ class Command(BaseCommand):
         pools.change_urls(pool, actor=administrator, via=VIA, **urls)
         for identifier in self.company.SCOPES:
             if not pool.resource_servers.filter(identifier=identifier, api_url=self.facts["graphql_url"]).exists():
-                catalogue.adopt_resource_server(
-                    pool, actor=administrator, identifier=identifier, api_kind="appsync",
-                    api_url=self.facts["graphql_url"], example_call=self.company.EXAMPLE_CALLS[identifier], via=VIA,
-                )  # fmt: skip
+                call = self.company.EXAMPLE_CALLS[identifier]
+                api = catalogue.Api("appsync", self.facts["graphql_url"], example_call=call)
+                catalogue.adopt_resource_server(pool, actor=administrator, identifier=identifier, api=api, via=VIA)
 
     def _write(self) -> None:
         """var/demo.json, for people and scripts: 0600 from its first byte, never half written."""
