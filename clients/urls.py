@@ -9,6 +9,7 @@ from clients.views import (
     catalogue,
     client_settings,
     client_states,
+    components,
     definitions,
     exports,
     health,
@@ -90,6 +91,7 @@ urlpatterns = [
     path("scopes/<int:server_id>/change/", catalogue.server_change, name="server-change"),
     path("scopes/<int:server_id>/retire/", retirements.server_retire, name="server-retire"),
     path("scopes/retirements/<ulid:public_id>/", retirements.retirement_page, name="retirement-page"),
+    path("components/", components.component_list, name="component-list"),
     path("operations/", operations.operation_list, name="operation-list"),
     path("operations/<ulid:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
 ]

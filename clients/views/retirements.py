@@ -8,7 +8,7 @@ from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.catalogue import ReleaseForm, RetireForm
 from clients.forms.errors import add_refusals
-from clients.models import AppClient, ResourceServer, Retirement
+from clients.models import AppClient, ResourceServer, Retirement, RetirementState
 from clients.services import retirements
 from clients.views.catalogue import counted_scopes, get_server, server_frame
 from clients.views.fetching import need, person, signed_in
@@ -83,7 +83,10 @@ def _page(request: HttpRequest, going: Retirement, form: ReleaseForm, *, status:
         for app_client in left.select_related("tenant").order_by("name")[:SHOWN]
     ]
     released = retirements.released(going)
+    is_done = going.state == RetirementState.DONE
     context = {
+        "released_state": "done" if is_done else "now" if going.is_going_on else "",
+        "removed_state": "done" if is_done else "",
         "retirement": going, "form": form, "holders": rows, "left_count": left.count(), "released": released,
         "wanted_label": f"Type {retirements.to_be_typed(going)} to confirm", "server": going.resource_server,
         "nav": "scopes",
