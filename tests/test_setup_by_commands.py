@@ -8,12 +8,15 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from clients.management.commands import create_client
 from clients.models import (
+    AppClient,
     AttributeDefinition,
     AuditEntry,
     Invitation,
+    Operation,
     ResourceServer,
     Secret,
     Tenant,
@@ -21,6 +24,7 @@ from clients.models import (
     UserPool,
 )
 from clients.services import people
+from clients.services.operations import resume_due
 from tests.support import PASSWORD, REGION, make_remote_pool
 
 ADMIN = "ada@example.com"
@@ -210,3 +214,25 @@ def test_verify_audit_sees_a_cut_tail_when_told_what_to_expect(connect, admin):
     assert "follows" in run("verify_audit"), "a cut tail leaves a chain that fits"
     with pytest.raises(CommandError, match="cut off"):
         run("verify_audit", "--expect", last)
+
+
+def test_a_creation_that_was_not_finished_goes_on_with_its_id_and_writes_the_kit(
+    connect, admin, sandbox, tmp_path, capsys
+):
+    connect()
+    run("adopt_resource_server", "--pool", "prod", "--identifier", "orders", "--actor", ADMIN)
+    run("create_tenant", "--slug", "northwind", "--name", "Northwind", "--actor", ADMIN)
+    kit = tmp_path / "kit.sh"
+    client = ("create_client", "--pool", "prod", "--tenant", "northwind", "--name", "n", "--scope", "orders/read",
+              "--actor", ADMIN, "--kit", str(kit))  # fmt: skip
+    sandbox.fault("CreateUserPoolClient", "throttle")
+    with pytest.raises(SystemExit) as ended:
+        run(*client)
+    told = capsys.readouterr().err
+    assert ended.value.code == 75 and "nothing is created twice" in told and not kit.exists()
+    operation = Operation.objects.get(kind="client:create")
+    assert operation.pk in told
+    Operation.objects.update(next_try_at=timezone.now())
+    assert resume_due() == 1
+    run(*client, "--operation-id", operation.pk)
+    assert "cps_prod_" in kit.read_text() and AppClient.objects.count() == 1

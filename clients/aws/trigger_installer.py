@@ -217,14 +217,15 @@ def _put_function(session: boto3.Session, wanted: Wanted) -> None:
             functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=POLL)
             return
         # Settings first: new code must not run with old settings, old code does not mind new ones.
-        functions.update_function_configuration(**_settings(wanted))
+        kept = (before.get("Environment") or {}).get("Variables") or {}  # what somebody added stays
+        functions.update_function_configuration(**_settings(wanted, kept))
         functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=POLL)
         if before.get("CodeSha256") != _digest(wanted):
             functions.update_function_code(FunctionName=name, ZipFile=zipped(wanted.source))
             functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=POLL)
 
 
-def _settings(wanted: Wanted) -> dict[str, Any]:
+def _settings(wanted: Wanted, kept: dict[str, str] | None = None) -> dict[str, Any]:
     return {
         "FunctionName": wanted.function_name,
         "Role": wanted.role_arn,
@@ -232,7 +233,7 @@ def _settings(wanted: Wanted) -> dict[str, Any]:
         "Handler": "index.handler",
         "Timeout": 5,
         "MemorySize": 256,
-        "Environment": {"Variables": wanted.environment},
+        "Environment": {"Variables": (kept or {}) | wanted.environment},
     }
 
 

@@ -120,6 +120,17 @@ def test_install_again_changes_what_differs_and_nothing_twice(session, site):
     assert len(json.loads(site.functions.get_policy(FunctionName=site.name)["Policy"])["Statement"]) == 1
 
 
+def test_what_somebody_added_to_the_function_stays(session, site):
+    trigger_installer.install(session, **site.wanted)
+    held = site.functions.get_function(FunctionName=site.name)["Configuration"]["Environment"]["Variables"]
+    site.functions.update_function_configuration(
+        FunctionName=site.name, Environment={"Variables": held | {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/tracing"}}
+    )
+    trigger_installer.install(session, **site.wanted | {"mode": "enforce"})
+    after = site.functions.get_function(FunctionName=site.name)["Configuration"]["Environment"]["Variables"]
+    assert (after["AWS_LAMBDA_EXEC_WRAPPER"], after["TRIGGER_MODE"]) == ("/opt/tracing", "enforce")
+
+
 def test_changed_code_is_updated(session, site):
     trigger_installer.install(session, **site.wanted)
     newer = {**site.wanted, "source": site.wanted["source"] + "# newer\n"}

@@ -110,6 +110,9 @@ def test_create_client_by_command_is_audited_with_the_one_who_typed(harbourline,
 
 def test_create_client_that_waits_keeps_its_secret_sealed_and_writes_no_kit(harbourline, tmp_path, capsys):
     harbourline.fault("CreateUserPoolClient", "throttle")
-    kit, result = create(tmp_path, capsys, "northwind")
-    assert result["status"] == "creating" and result["kit"] is None and not kit.exists()
+    with pytest.raises(SystemExit) as ended:
+        create(tmp_path, capsys, "northwind")
+    result = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 75 and result["status"] == "creating" and result["kit"] is None
+    assert not (tmp_path / "northwind.sh").exists()
     assert AppClient.objects.get().secrets.get().sealed_value is not None

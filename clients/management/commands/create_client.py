@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from clients.models.ids import new_ulid
 from clients.services import app_clients, secrets
 from clients.snippets.context import kit_context
 from clients.snippets.kit import render_curl
+
+LATER = 75  # sysexits.h, EX_TEMPFAIL: not now, run it again
 
 
 class Command(BaseCommand):
@@ -30,6 +33,7 @@ class Command(BaseCommand):
         end.add_argument("--lifetime-days", type=int, default=180, help="90, 180 (default) or 365")
         end.add_argument("--no-end", metavar="REASON", help="a secret without an end, and why")
         parser.add_argument("--actor", required=True, help="e-mail of the person this is done for")
+        parser.add_argument("--operation-id", help="of an earlier run that was not finished: goes on with that one")
         parser.add_argument("--kit", type=Path, help="file to create; it will hold the secret")
         parser.add_argument("--json", action="store_true", help="machine-readable result, never a secret")
 
@@ -42,11 +46,14 @@ class Command(BaseCommand):
             "access_token_seconds": options["validity_minutes"] * 60, "no_expiry_reason": options["no_end"] or "",
             "lifetime_days": None if options["no_end"] is not None else options["lifetime_days"],
         }  # fmt: skip
+        operation_id = options["operation_id"] or new_ulid()
+        if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", operation_id, re.ASCII):
+            raise CommandError(f"--operation-id {operation_id}: write it as this command printed it.")
         kit = self._open_kit(options["kit"]) if options["kit"] else None
         try:
             with refusals_told():
                 app_client = app_clients.create_client(
-                    pool, actor=actor, operation_id=new_ulid(), tenant=tenant, via=via, **wanted
+                    pool, actor=actor, operation_id=operation_id, tenant=tenant, via=via, **wanted
                 )
                 self._hand_out(app_client, actor, via, kit, options)
         finally:
@@ -82,10 +89,12 @@ class Command(BaseCommand):
         elif is_active:
             self.stdout.write(f"{app_client.name}: client ID {app_client.client_id}")
         if not is_active:
-            waiting = app_client.operations.latest("id").last_error
+            operation = app_client.operations.latest("id")
             self.stderr.write(
-                f"{app_client.name} is still being created. {waiting} Its secret waits sealed in the portal."
+                f"{app_client.name} is not there yet: {operation.last_error} Its secret waits sealed in the portal."
+                f" Run the same again with --operation-id {operation.pk}: nothing is created twice."
             )
+            raise SystemExit(LATER)
 
 
 def _write(descriptor: int, text: str) -> None:
