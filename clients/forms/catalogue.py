@@ -1,7 +1,7 @@
 """Forms about resource servers: what they are, how their API is called, which scopes go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
@@ -10,10 +10,11 @@ from clients.forms.app_clients import ChangeForm
 from clients.models import ApiKind, ResourceServer, UserPool
 from clients.models.ids import new_ulid
 from clients.services.catalogue import Api
+from clients.validators import check_new_scopes
 
 ROWS = 4
 MOST_ROWS = 100
-DESCRIPTION = "description:"
+DESCRIPTION, WAS = "description:", "was:"  # before a scope's name: as typed, and as the page showed it
 
 
 @dataclass
@@ -23,6 +24,7 @@ class ScopeRow:
     number: int
     name: str = ""
     description: str = ""
+    problems: list[str] = field(default_factory=list)
 
 
 def scope_rows(data: Mapping[str, str] | None, *, more: bool = False) -> list[ScopeRow]:
@@ -46,6 +48,16 @@ def scopes_typed(rows: list[ScopeRow]) -> tuple[dict[str, str], list[str]]:
     return {row.name: row.description for row in filled}, [
         f"{name or 'A line without name'} stands twice." for name in twice
     ]
+
+
+def mark_rows(rows: list[ScopeRow], identifier: str, sentences: list[str]) -> list[str]:
+    """Puts each sentence beside the line it is about; returns the rest."""
+    for row in rows:
+        if row.name or row.description:
+            own = [*check_new_scopes(identifier, {row.name: row.description}), f"{row.name} exists already."]
+            row.problems = [sentence for sentence in own if sentence in sentences]
+    told = {sentence for row in rows for sentence in row.problems}
+    return [sentence for sentence in sentences if sentence not in told]
 
 
 class ApiForm(forms.Form):
@@ -91,13 +103,24 @@ class ServerForm(ApiForm):
 
 
 class ServerChangeForm(ChangeForm):
+    """`was` and what stands beside each description are what the page showed: only what a person changed is wanted,
+    whatever others changed meanwhile."""
+
     name = forms.CharField(max_length=256)
+    was = forms.CharField(max_length=256, required=False, strip=False, widget=forms.HiddenInput)
+
+    def new_name(self, server: ResourceServer) -> str | None:
+        """None: it stays."""
+        name = self.cleaned_data["name"]
+        return name if name != (self.cleaned_data["was"] or server.name) else None
 
     def descriptions(self, server: ResourceServer) -> dict[str, str]:
-        """What was typed for each scope that is there and differs."""
+        """What was typed for each scope and differs from what was shown."""
         held = dict(server.scopes.values_list("name", "description"))
-        typed = {name: str(self.data.get(DESCRIPTION + name, text)).strip() for name, text in held.items()}
-        return {name: text for name, text in typed.items() if text != held[name]}
+        names = [key.removeprefix(DESCRIPTION) for key in self.data if key.startswith(DESCRIPTION)]
+        typed = {name: str(self.data[DESCRIPTION + name]).strip() for name in names}
+        shown = {name: str(self.data.get(WAS + name, held.get(name, ""))) for name in names}
+        return {name: text for name, text in typed.items() if text != shown[name]}
 
 
 class RetireForm(forms.Form):
@@ -108,7 +131,14 @@ class RetireForm(forms.Form):
 
 
 class ReleaseForm(forms.Form):
+    """`wanted`: what has to be typed, empty where nobody holds the scopes any more."""
+
     typed = forms.CharField(
-        max_length=2000, required=False, strip=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        max_length=2000, strip=False, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )  # fmt: skip
+
+    def __init__(self, *args: Any, wanted: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        typed = self.fields["typed"]
+        typed.required, typed.label = bool(wanted), f"Type {wanted} to confirm"
+        typed.error_messages["required"] = f"Type {wanted} to confirm: clients still hold it."

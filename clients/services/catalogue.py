@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from clients.aws.cognito import Gateway, RemoteServer
 from clients.errors import Conflict, InvalidInput, NotFound, Refused, Throttled
@@ -41,6 +41,10 @@ def _gateway(pool: UserPool) -> Gateway:
 def _target(pool: UserPool, identifier: str) -> str:
     """One live operation per resource server; an identifier may be longer than the column."""
     return f"server:{pool.pk}:{hashlib.sha256(identifier.encode()).hexdigest()[:32]}"
+
+
+def operations_on(server: ResourceServer) -> QuerySet[Operation]:
+    return Operation.objects.filter(target=_target(server.pool, server.identifier))
 
 
 def _refuse(problems: dict[str, list[str]]) -> None:
@@ -193,12 +197,13 @@ def change_resource_server(
     actor: User,
     operation_id: str,
     generation: int,
-    name: str,
+    name: str | None,
     descriptions: dict[str, str],
     added: dict[str, str],
     via: str = "web",
 ) -> Operation:
-    """Name, descriptions of scopes and new scopes, in Cognito and here; scopes somebody else added there stay.
+    """Name, descriptions of scopes and new scopes, in Cognito and here; what somebody else changed there stays, and so
+    does a name that is None.
 
     Refused: malformed values, scopes that exist or are retiring, a form older than the row, another live operation.
     """
@@ -218,10 +223,10 @@ def change_resource_server(
 
 
 def _check_change(
-    server: ResourceServer, name: str, descriptions: dict[str, str], added: dict[str, str]
+    server: ResourceServer, name: str | None, descriptions: dict[str, str], added: dict[str, str]
 ) -> dict[str, list[str]]:
     held = set(server.scopes.values_list("name", flat=True))
-    problems = {"name": check_server(server.identifier, name)["name"]}
+    problems = {"name": [] if name is None else check_server(server.identifier, name)["name"]}
     everything = dict.fromkeys(held, "x") | added
     problems["added"] = [f"{scope} exists already." for scope in added if scope in held]
     problems["added"] += check_new_scopes(server.identifier, everything)
@@ -231,7 +236,7 @@ def _check_change(
 
 
 def check_change(
-    server: ResourceServer, name: str, descriptions: dict[str, str], added: dict[str, str], *, generation: int
+    server: ResourceServer, name: str | None, descriptions: dict[str, str], added: dict[str, str], *, generation: int
 ) -> None:
     """What `change_resource_server` would refuse, for a review before it; changes nothing."""
     if server.generation != generation:
@@ -259,7 +264,7 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     def merged(observed: RemoteServer) -> RemoteServer:
         scopes = {name: text for name, text in observed.scopes.items() if name not in params["removed"]}
         told = {name: text for name, text in params["descriptions"].items() if name in scopes}
-        return RemoteServer(observed.identifier, params["name"], scopes | told | params["added"])
+        return RemoteServer(observed.identifier, params["name"] or observed.name, scopes | told | params["added"])
 
     changed = _gateway(pool).change_resource_server(params["server"], merged)
     if changed.after != changed.sent:
@@ -284,6 +289,16 @@ def _refuse_held(pool: UserPool, identifier: str, names: list[str] | None) -> No
         raise Refused(f"{held[0]} is held by a client again, so it was not removed.")
 
 
+def _refuse_strange_scopes(pool: UserPool, identifier: str) -> None:
+    """A scope made outside that nobody here knows would go with the server, unseen, from whoever holds it there."""
+    remote = _gateway(pool).find_resource_server(identifier)
+    known = Scope.objects.filter(resource_server__pool=pool, resource_server__identifier=identifier)
+    strange = sorted((remote.scopes if remote else {}).keys() - set(known.values_list("name", flat=True)))
+    if strange:
+        names = ", ".join(strange[:5])
+        raise Refused(f"In Cognito it has scopes nobody knows here: {names}. Cancel this and read the server again.")
+
+
 # --- Delete --------------------------------------------------------------------------------------
 
 
@@ -302,6 +317,7 @@ def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
     identifier = operation.params["server"]
     _refuse_held(operation.pool, identifier, None)
     try:
+        _refuse_strange_scopes(operation.pool, identifier)
         _gateway(operation.pool).delete_resource_server(identifier)
     except NotFound:
         pass

@@ -35,16 +35,17 @@ def start_retirement(
     server: ResourceServer, *, actor: User, scope_names: list[str], reason: str, via: str = "web"
 ) -> Retirement:
     """Nobody new is given these scopes from here on; who holds them keeps them. All of a server's scopes: the server
-    itself goes. Refused: no reason, unknown scopes, a server with a retirement going on already (Conflict)."""
+    itself goes, and so does one that has none. Refused: no reason, unknown scopes, a server with a retirement going on
+    already (Conflict)."""
     rows = [scope for scope in server.scopes.all() if scope.name in scope_names]
     problems: dict[str, list[str]] = {}
     if not reason.strip():
         problems["reason"] = ["Say why: those who look after its clients will ask."]
-    if not rows or len(rows) != len(set(scope_names)):
+    whole = len(rows) == server.scopes.count()
+    if not (rows or whole) or len(rows) != len(set(scope_names)):
         problems["scopes"] = ["Choose scopes of this resource server."]
     if problems:
         raise InvalidInput(problems)
-    whole = len(rows) == server.scopes.count()
     try:
         with transaction.atomic():
             retirement = Retirement.objects.create(
@@ -215,7 +216,7 @@ def _begin_removal(retirement: Retirement) -> Operation:
             return catalogue.begin_delete(server, **said)
         params = {
             "server": server.identifier, "pool": server.pool.public_id, "generation": server.generation,
-            "name": server.name, "descriptions": {}, "added": {}, "removed": retirement.scope_names,
+            "name": None, "descriptions": {}, "added": {}, "removed": retirement.scope_names,
         }  # fmt: skip
         return catalogue.begin_change(server, params, **said)
 

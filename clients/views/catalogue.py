@@ -11,21 +11,40 @@ from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.catalogue import (
     DESCRIPTION,
+    WAS,
     ApiChangeForm,
     ScopeRow,
     ServerChangeForm,
     ServerForm,
+    mark_rows,
     scope_rows,
     scopes_typed,
 )
 from clients.forms.errors import add_refusals
-from clients.models import GOING_ON, AppClient, ResourceServer, Retirement, Scope, Status, User, UserPool
+from clients.models import (
+    GOING_ON,
+    AppClient,
+    Operation,
+    OperationState,
+    ResourceServer,
+    Retirement,
+    Scope,
+    Status,
+    User,
+    UserPool,
+)
+from clients.models.ids import new_ulid
 from clients.services import catalogue
+from clients.views.activity import WORDS
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
 
 SHOWN = 12
+HERE = {
+    "api": "How it is called", "change": "Change scopes", "change_review": "Review", "conflict": "Not saved",
+    "retire": "Retire scopes",
+}  # fmt: skip
 
 
 def get_server(request: HttpRequest, server_id: int, can: Predicate) -> ResourceServer:
@@ -41,6 +60,19 @@ def counted_scopes() -> QuerySet[Scope]:
     return Scope.objects.annotate(holders=Count("app_clients", filter=present)).order_by("full_name")
 
 
+def unfinished(server: ResourceServer | None = None) -> list[tuple[str, str, Operation]]:
+    """(word, identifier, operation) of what has not reached Cognito; a refused creation is over once the server is here
+    all the same."""
+    rows = catalogue.operations_on(server) if server else Operation.objects.filter(kind__startswith="resource_server:")
+    rows = rows.filter(Q(state=OperationState.RUNNING) | Q(pk__in=Operation.objects.stuck().values("pk")))
+    found = [(WORDS[row.kind], row.params.get("server") or row.params["identifier"], row) for row in rows[:SHOWN]]
+    here = set(ResourceServer.objects.values_list("pool_id", "identifier"))
+    return [
+        line for line in found
+        if line[2].is_live or line[2].kind != catalogue.CREATE or (line[2].pool_id, line[1]) not in here
+    ]  # fmt: skip
+
+
 @signed_in("GET")
 def scope_list(request: HttpRequest) -> HttpResponse:
     user = person(request)
@@ -52,7 +84,7 @@ def scope_list(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "nav": "scopes", "servers": rows, "may_change": permissions.can_change_catalogue(user),
-        "has_pool": UserPool.objects.exists(), "scope_count": Scope.objects.count(),
+        "has_pool": UserPool.objects.exists(), "scope_count": Scope.objects.count(), "unfinished": unfinished(),
     }  # fmt: skip
     return render(request, "clients/scope_list.html", context)
 
@@ -77,11 +109,14 @@ def server_adopt(request: HttpRequest) -> HttpResponse:
 
 def _adopt(request: HttpRequest, user: User) -> HttpResponse:
     pool = get_object_or_404(UserPool, environment=request.POST.get("pool", "").replace("\x00", ""))
+    identifier = request.POST.get("identifier", "").replace("\x00", "")
+    is_known = ResourceServer.objects.filter(pool=pool, identifier=identifier).exists()
     try:
-        server = catalogue.adopt_resource_server(pool, actor=user, identifier=request.POST.get("identifier", ""))
+        server = catalogue.adopt_resource_server(pool, actor=user, identifier=identifier)
     except PortalError as error:
         return refused(request, error)
-    messages.success(request, f"{server.identifier} is adopted with its scopes. Say next how its API is called.")
+    said = f"{identifier} is adopted with its scopes. Say next how its API is called."
+    messages.success(request, f"{identifier} stands here as in Cognito." if is_known else said)
     return redirect("server-page", server.pk)
 
 
@@ -99,6 +134,8 @@ def server_create(request: HttpRequest) -> HttpResponse:
         return _create_page(request, ServerForm(initial=posted.dict() if posted else None), rows, [])
     scopes, problems = scopes_typed(rows)
     if not form.is_valid() or problems:
+        if form.errors.keys() == {"operation_id"}:  # of no field a person sees
+            return bad_request(request)
         return _create_page(request, form, rows, problems, status=422)
     return _create(request, form, rows, scopes)
 
@@ -118,8 +155,8 @@ def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes
             values["pool"], actor=person(request), scopes=scopes, api=form.api(), **said
         )
     except InvalidInput as error:
-        rest = add_refusals(form, error)
-        return _create_page(request, form, rows, rest.get("scopes", []), status=422)
+        left = mark_rows(rows, values["identifier"], add_refusals(form, error).get("scopes", []))
+        return _create_page(request, form, rows, left, status=422)
     except PortalError as error:
         return refused(request, error)
     say_outcome(request, operation, f"The resource server {values['identifier']} is created.")
@@ -135,7 +172,7 @@ def server_frame(
 ) -> HttpResponse:
     frame = {
         "nav": "scopes", "server": server, "may_change": permissions.can_change_catalogue(person(request)),
-        "going": server.retirements.filter(state__in=GOING_ON).first(),
+        "going": server.retirements.filter(state__in=GOING_ON).first(), "here": HERE.get(template, ""),
     }  # fmt: skip
     return render(request, f"clients/server_{template}.html", frame | context, status=status)
 
@@ -146,7 +183,11 @@ def server_page(request: HttpRequest, server_id: int) -> HttpResponse:
     scopes = list(counted_scopes().filter(resource_server=server))
     held = AppClient.scopes.through.objects.filter(scope__in=scopes).values("appclient_id")
     holders = AppClient.objects.present().filter(pk__in=held).select_related("tenant").order_by("name")
-    context = {"scopes": scopes, "holders": holders[:SHOWN], "holder_count": holders.count()}
+    ours = Prefetch("scopes", Scope.objects.filter(resource_server=server), "held")
+    context = {
+        "scopes": scopes, "holders": holders.prefetch_related(ours)[:SHOWN], "holder_count": holders.count(),
+        "unfinished": unfinished(server),
+    }  # fmt: skip
     return server_frame(request, server, "page", context)
 
 
@@ -159,6 +200,8 @@ def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
     form = ApiChangeForm(request.POST)
     if not form.is_valid():
         return server_frame(request, server, "api", {"form": form}, status=422)
+    if "edit" in request.POST:
+        return server_frame(request, server, "api", {"form": form})
     generation = form.cleaned_data["generation"]
     try:
         catalogue.change_api(server, actor=person(request), generation=generation, api=form.api())
@@ -171,25 +214,32 @@ def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
     return redirect("server-page", server.pk)
 
 
+API_FIELDS = {"api_kind": "Kind", "api_url": "Address", "api_method": "Method", "example_call": "Example call"}
+
+
 def _api_told(fields: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} = {fields[name]}" for name in ("api_kind", "api_url", "api_method", "example_call") if fields[name]
-    ]
+    return [f"{label}: {fields[name]}" for name, label in API_FIELDS.items() if fields[name]]
+
+
+# Not carried over to a form opened anew after a conflict: the state it is about, and the button that was pressed.
+ANEW = ("csrfmiddlewaretoken", "operation_id", "generation", "save", "was", "name")
 
 
 def _stale(
-    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: list[str], now: list[str], again: str
-) -> HttpResponse:
-    return server_frame(
-        request, server, "conflict", {"error": error, "wanted": wanted, "now": now, "again": again}, status=409
-    )
+    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: list[str], now: list[str], again: str,
+    typed: dict[str, str] | None = None,
+) -> HttpResponse:  # fmt: skip
+    """What was typed is not lost: the form opens again with it, on top of the present state."""
+    carried = {k: str(text) for k, text in request.POST.items() if k not in ANEW} if typed is None else typed
+    context = {"error": error, "wanted": wanted, "now": now, "again": again, "carried": carried, "anew": new_ulid()}
+    return server_frame(request, server, "conflict", context, status=409)
 
 
 @signed_in("GET", "POST")
 def server_change(request: HttpRequest, server_id: int) -> HttpResponse:
     server = get_server(request, server_id, permissions.can_change_catalogue)
     if request.method != "POST":
-        form = ServerChangeForm(initial={"generation": server.generation, "name": server.name})
+        form = ServerChangeForm(initial={"generation": server.generation, "name": server.name, "was": server.name})
         return _change_page(request, server, form, scope_rows(None), {})
     form = ServerChangeForm(request.POST)
     rows = scope_rows(request.POST, more="more" in request.POST)
@@ -206,11 +256,14 @@ def _change_page(
     request: HttpRequest, server: ResourceServer, form: ServerChangeForm, rows: list[ScopeRow],
     problems: dict[str, list[str]], *, status: int = 200,
 ) -> HttpResponse:  # fmt: skip
-    scopes = server.scopes.order_by("name")
     lines = [
-        (scope, DESCRIPTION + scope.name, form.data.get(DESCRIPTION + scope.name, scope.description))
-        for scope in scopes
-    ]
+        {"scope": scope, "name": DESCRIPTION + scope.name, "was_name": WAS + scope.name,
+         "text": form.data.get(DESCRIPTION + scope.name, scope.description),
+         "was": form.data.get(WAS + scope.name, scope.description)}
+        for scope in server.scopes.order_by("name")
+    ]  # fmt: skip
+    if "added" in problems:
+        problems = problems | {"added": mark_rows(rows, server.identifier, problems["added"])}
     context = {"form": form, "rows": rows, "lines": lines, "problems": problems}
     return server_frame(request, server, "change", context, status=status)
 
@@ -218,32 +271,46 @@ def _change_page(
 def _change(
     request: HttpRequest, server: ResourceServer, form: ServerChangeForm, rows: list[ScopeRow], added: dict[str, str]
 ) -> HttpResponse:
-    descriptions, values = form.descriptions(server), form.cleaned_data
-    if not added and not descriptions and values["name"] == server.name:
+    descriptions, name, generation = form.descriptions(server), form.new_name(server), form.cleaned_data["generation"]
+    if not added and not descriptions and name is None:
         messages.info(request, "Nothing differs from what is there.")
         return redirect("server-page", server.pk)
     try:
         if "save" not in request.POST:
-            catalogue.check_change(server, values["name"], descriptions, added, generation=values["generation"])
-            told = {"form": form, "rows": rows, "added": added, "lines": _differences(server, values, descriptions)}
+            catalogue.check_change(server, name, descriptions, added, generation=generation)
+            told = {"form": form, "rows": rows, "added": added, "lines": _differences(server, form, name, descriptions)}
             return server_frame(request, server, "change_review", told)
         operation = catalogue.change_resource_server(
-            server, actor=person(request), descriptions=descriptions, added=added, **values
-        )
+            server, actor=person(request), operation_id=form.cleaned_data["operation_id"], generation=generation,
+            name=name, descriptions=descriptions, added=added,
+        )  # fmt: skip
     except InvalidInput as error:
         return _change_page(request, server, form, rows, add_refusals(form, error), status=422)
     except Conflict as error:
-        wanted = [f"{name}: {text}" for name, text in (descriptions | added).items()]
-        now = [f"{scope.name}: {scope.description}" for scope in server.scopes.all()]
-        return _stale(request, server, error, [values["name"], *wanted], [server.name, *now], "server-change")
+        return _change_stale(request, server, error, form, added)
     say_outcome(request, operation, "The resource server is saved.")
     return redirect("server-page", server.pk)
 
 
+def _change_stale(
+    request: HttpRequest, server: ResourceServer, error: Conflict, form: ServerChangeForm, added: dict[str, str]
+) -> HttpResponse:
+    """What this person did not touch is left to whoever did."""
+    descriptions, name = form.descriptions(server), form.new_name(server)
+    wanted = [f"{scope}: {text}" for scope, text in (descriptions | added).items()]
+    wanted = wanted if name is None else [f"Name: {name}", *wanted]
+    now = [f"Name: {server.name}", *(f"{scope.name}: {scope.description}" for scope in server.scopes.all())]
+    typed = {DESCRIPTION + scope: text for scope, text in descriptions.items()}
+    typed |= {key: str(text) for key, text in request.POST.items() if key == "rows" or key.startswith("scope-")}
+    typed |= {"name": name or server.name, "was": server.name}
+    return _stale(request, server, error, wanted, now, "server-change", typed)
+
+
 def _differences(
-    server: ResourceServer, values: dict[str, Any], descriptions: dict[str, str]
+    server: ResourceServer, form: ServerChangeForm, name: str | None, descriptions: dict[str, str]
 ) -> list[tuple[str, str, str, str]]:
-    """(what, before, after, name of the hidden field) of what changes."""
+    """(scope, or nothing for the name; before, after, what the form had shown) of what changes."""
     held = dict(server.scopes.values_list("name", "description"))
-    lines = [("Name", server.name, values["name"], "")] if values["name"] != server.name else []
-    return lines + [(name, held[name], text, DESCRIPTION + name) for name, text in descriptions.items()]
+    lines = [] if name is None else [("", server.name, name, "")]
+    shown = form.data
+    return lines + [(s, held[s], text, shown.get(WAS + s, held[s])) for s, text in descriptions.items()]

@@ -1,16 +1,16 @@
 """Retiring scopes: choose and say why, then watch clients being released, last the removal."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 
 from clients import permissions
-from clients.errors import InvalidInput, PortalError
+from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.catalogue import ReleaseForm, RetireForm
 from clients.forms.errors import add_refusals
-from clients.models import AppClient, ResourceServer, Retirement, RetirementState
+from clients.models import GOING_ON, AppClient, ResourceServer, Retirement, RetirementState
 from clients.services import retirements
-from clients.views.catalogue import counted_scopes, get_server, server_frame
+from clients.views.catalogue import counted_scopes, get_server, server_frame, unfinished
 from clients.views.fetching import need, person, signed_in
 from clients.views.outcome import refused
 
@@ -30,16 +30,27 @@ def server_retire(request: HttpRequest, server_id: int) -> HttpResponse:
     except InvalidInput as error:
         rest = add_refusals(form, error)
         return _retire_page(request, server, form, chosen, rest.get("scopes", []), status=422)
-    except PortalError as error:
-        return refused(request, error)
+    except Conflict as error:
+        earlier = server.retirements.filter(state__in=GOING_ON).first()
+        if earlier is None:
+            return refused(request, error)
+        going = _said_twice(request, earlier, chosen, error)
     return redirect("retirement-page", going.public_id)
+
+
+def _said_twice(request: HttpRequest, earlier: Retirement, chosen: list[str], error: Conflict) -> Retirement:
+    """A double click meets its own first one and hears nothing; another wish hears that it was not begun."""
+    if earlier.started_by != person(request) or earlier.scope_names != sorted(set(chosen)):
+        messages.error(request, error.sentence)
+    return earlier
 
 
 def _retire_page(
     request: HttpRequest, server: ResourceServer, form: RetireForm, chosen: list[str], problems: list[str], *,
     status: int,
 ) -> HttpResponse:  # fmt: skip
-    scopes = [(scope, scope.name in chosen) for scope in counted_scopes().filter(resource_server=server)]
+    is_all = request.method != "POST" and "all" in request.GET
+    scopes = [(s, is_all or s.name in chosen) for s in counted_scopes().filter(resource_server=server)]
     context = {"form": form, "scopes": scopes, "scope_problems": problems}
     return server_frame(request, server, "retire", context, status=status)
 
@@ -50,46 +61,51 @@ def retirement_page(request: HttpRequest, public_id: str) -> HttpResponse:
     rows = Retirement.objects.select_related("pool", "resource_server__pool", "started_by")
     going = get_object_or_404(rows if user.is_staff_member else rows.none(), public_id=public_id)
     need(user, permissions.can_view_tenants)
-    form = ReleaseForm()
-    if request.method == "POST":
-        need(user, permissions.can_change_catalogue)
-        form = ReleaseForm(request.POST)
-        try:
-            if form.is_valid() and _act(request, going, form):
-                return redirect("retirement-page", going.public_id)
-        except InvalidInput as error:
-            add_refusals(form, error)
-        except PortalError as error:
-            return refused(request, error)
-    return _page(request, going, form, status=422 if form.errors else 200)
+    if request.method != "POST":
+        return _page(request, going, _release_form(going), status=200)
+    need(user, permissions.can_change_catalogue)
+    form = _release_form(going, request.POST)
+    try:
+        if "cancel" in request.POST:
+            retirements.cancel_retirement(going, actor=user)
+            messages.success(request, "Cancelled. The scopes can be given out again.")
+        elif not form.is_valid():
+            return _page(request, going, form, status=422)
+        else:
+            _release(request, going, form.cleaned_data["typed"])
+    except InvalidInput as error:
+        add_refusals(form, error)
+        return _page(request, going, form, status=422)
+    except PortalError as error:
+        messages.error(request, error.sentence)
+    return redirect("retirement-page", going.public_id)
 
 
-def _act(request: HttpRequest, going: Retirement, form: ReleaseForm) -> bool:
-    if "cancel" in request.POST:
-        retirements.cancel_retirement(going, actor=person(request))
-        messages.success(request, "Cancelled. The scopes can be given out again.")
-    else:
-        retirements.release_holders(going, actor=person(request), typed=form.cleaned_data["typed"])
-        messages.success(
-            request, "It is going on: clients are released one after another, then the scopes are removed."
-        )
-    return True
+def _release_form(going: Retirement, posted: QueryDict | None = None) -> ReleaseForm:
+    is_held = going.state == RetirementState.WAITING and retirements.holders(going).exists()
+    return ReleaseForm(posted, wanted=retirements.to_be_typed(going) if is_held else "")
+
+
+def _release(request: HttpRequest, going: Retirement, typed: str) -> None:
+    if going.state == RetirementState.RELEASING:  # a double click
+        return
+    retirements.release_holders(going, actor=person(request), typed=typed)
+    messages.success(request, "It is going on: clients are released one after another, then the scopes are removed.")
 
 
 def _page(request: HttpRequest, going: Retirement, form: ReleaseForm, *, status: int) -> HttpResponse:
     left = retirements.holders(going) if going.is_going_on else AppClient.objects.none()
-    rows = [
-        (app_client, not set(app_client.scopes.values_list("full_name", flat=True)) - set(going.full_names))
-        for app_client in left.select_related("tenant").order_by("name")[:SHOWN]
-    ]
-    released = retirements.released(going)
-    is_done = going.state == RetirementState.DONE
+    shown = left.select_related("tenant").prefetch_related("scopes").order_by("name")[:SHOWN]
+    rows = [(c, not {scope.full_name for scope in c.scopes.all()} - set(going.full_names)) for c in shown]
+    left_count, released = left.count(), retirements.released(going)
+    is_done, is_over = going.state == RetirementState.DONE, not going.is_going_on
+    is_removing = going.state == RetirementState.RELEASING and not left_count
     context = {
-        "released_state": "done" if is_done else "now" if going.is_going_on else "",
-        "removed_state": "done" if is_done else "",
-        "retirement": going, "form": form, "holders": rows, "left_count": left.count(), "released": released,
-        "wanted_label": f"Type {retirements.to_be_typed(going)} to confirm", "server": going.resource_server,
-        "nav": "scopes",
+        "released_state": "done" if is_done or is_removing else "" if is_over else "now",
+        "removed_state": "done" if is_done else "now" if is_removing else "",
+        "retirement": going, "form": form, "holders": rows, "left_count": left_count, "released": released,
+        "total": released + left_count, "server": going.resource_server, "nav": "scopes", "is_removing": is_removing,
+        "unfinished": unfinished(going.resource_server) if going.resource_server and is_removing else [],
         "may_change": permissions.can_change_catalogue(person(request)),
     }  # fmt: skip
     return render(request, "clients/retirement_page.html", context, status=status)

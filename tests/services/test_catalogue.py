@@ -288,3 +288,39 @@ def test_adopting_again_leaves_how_the_api_is_called(world):
         catalogue.adopt_resource_server(
             world.pool, actor=actor, identifier="orders", api=catalogue.Api("rest", "javascript:alert(1)")
         )
+
+
+def test_a_server_without_scopes_is_retired_itself(world):
+    create(world, scopes={})
+    server = ResourceServer.objects.get(identifier="invoices")
+    retirement = retirements.start_retirement(server, actor=world.people["operator"], scope_names=[], reason="unused")
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="")
+    work()
+    with pytest.raises(world.cognito.exceptions.ResourceNotFoundException):
+        remote(world, "invoices")
+    assert not ResourceServer.objects.filter(identifier="invoices").exists()
+
+
+def test_a_server_with_scopes_nobody_knows_here_is_not_removed(world):
+    retirement = retire(world, ["read", "write"])
+    held = [{"ScopeName": n, "ScopeDescription": n} for n in ("read", "write", "made-elsewhere")]
+    world.cognito.update_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="orders", Name="orders", Scopes=held
+    )
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="")
+    work()
+    retirement.refresh_from_db()
+    assert retirement.state == "releasing" and "made-elsewhere" in retirement.last_error
+    assert "made-elsewhere" in remote(world, "orders")[1]
+    retirements.cancel_retirement(retirement, actor=world.people["operator"])
+
+
+def test_removing_a_scope_keeps_a_name_given_in_cognito(world):
+    retirement = retire(world, ["write"])
+    held = [{"ScopeName": n, "ScopeDescription": n} for n in ("read", "write")]
+    world.cognito.update_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="orders", Name="Renamed there", Scopes=held
+    )
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="")
+    work()
+    assert remote(world, "orders") == ("Renamed there", {"read": "read"})

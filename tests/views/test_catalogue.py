@@ -1,6 +1,10 @@
 """Resource servers and scopes on their pages."""
 
+import re
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -149,7 +153,7 @@ def test_retire_release_and_remove_on_guided_pages(client, world, orders):
     assert "It is going on" in text(client.post(page, {"typed": "orders/write", "release": "1"}, follow=True))
     work()
     done = text(client.get(page))
-    assert "Removed from Cognito" in done and "1 released" in done
+    assert "Removed from Cognito" in done and "released 1 of 1" in done
     assert not Scope.objects.filter(full_name="orders/write").exists()
 
 
@@ -173,3 +177,157 @@ def test_cancel_retirement_on_its_page(client, orders):
 def test_retire_refused_beside_its_field(client, orders, form, sentence):
     answer = client.post(reverse("server-retire", args=[orders.pk]), form)
     assert answer.status_code == 422 and sentence in text(answer) and not Retirement.objects.exists()
+
+
+# --- Nothing is lost, nothing is silent ------------------------------------------------------------
+
+
+def test_change_saved_twice_from_one_form_is_one_and_says_saved(client, orders):
+    address, form = reverse("server-change", args=[orders.pk]), change(orders, save="1", **{"was:read": "read orders"})
+    answers = [text(client.post(address, form, follow=True)) for _ in range(2)]
+    assert all("The resource server is saved." in answer for answer in answers)
+    assert Operation.objects.filter(kind="resource_server:change").count() == 1
+
+
+def test_change_that_came_second_opens_again_with_what_was_typed_alone(client, orders):
+    address = reverse("server-change", args=[orders.pk])
+    first = change(orders, save="1", **{"was:read": "read orders", "scope-0-name": "", "scope-0-description": ""})
+    second = first | {"operation_id": new_ulid(), "description:read": "read orders", "was:write": "write orders",
+                      "description:write": "Change them", "name": "Orders"}  # fmt: skip
+    client.post(address, first)
+    conflict = client.post(address, second)
+    assert conflict.status_code == 409 and "read: read orders" not in text(conflict)
+    carried = conflict.context["carried"] | {"operation_id": new_ulid(), "generation": "2"}
+    form = text(client.post(address, carried | {"edit": "1"}))
+    assert 'value="Change them"' in form and 'value="See orders"' in form and 'value="Orders"' in form
+    client.post(address, carried | {"save": "1"})
+    assert dict(orders.scopes.values_list("name", "description")) == {"read": "See orders", "write": "Change them"}
+
+
+def test_change_of_a_scope_alone_keeps_a_name_given_in_cognito(client, world, orders):
+    held = [{"ScopeName": name, "ScopeDescription": f"{name} orders"} for name in ("read", "write")]
+    world.cognito.update_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="orders", Name="Renamed there", Scopes=held
+    )
+    client.post(reverse("server-change", args=[orders.pk]), change(orders, save="1", was=orders.name))
+    orders.refresh_from_db()
+    assert orders.name == "Renamed there"
+
+
+def test_api_that_came_second_opens_again_with_what_was_typed(client, orders):
+    address = reverse("server-api", args=[orders.pk])
+    form = {"generation": 1, "api_kind": "rest", "api_url": "https://api.example.com/orders", "api_method": "GET"}
+    client.post(address, form)
+    conflict = client.post(address, form | {"api_method": "PUT"})
+    again = text(client.post(address, conflict.context["carried"] | {"generation": "2", "edit": "1"}))
+    assert '<option value="PUT" selected>' in again
+
+
+def test_refused_scopes_are_marked_in_their_line(client, world, orders):
+    page = text(client.post("/scopes/new/", new_server(**{"scope-1-name": "a/b", "scope-1-description": "x"})))
+    assert 'aria-describedby="scope-1-error"' in page and 'id="scope-0-error"' not in page
+    there = change(orders, **{"scope-0-name": "write", "scope-0-description": "x"})
+    page = text(client.post(reverse("server-change", args=[orders.pk]), there))
+    assert 'id="scope-0-error"' in page and "write exists already." in page
+
+
+def test_an_unfinished_creation_and_change_stand_on_the_pages_until_done(client, world, orders):
+    world.sandbox.fault("CreateResourceServer", "throttle", times=20)
+    world.sandbox.fault("UpdateResourceServer", "throttle", times=20)
+    assert "Saved here, not in Cognito yet" in text(client.post("/scopes/new/", new_server(), follow=True))
+    client.post(reverse("server-change", args=[orders.pk]), change(orders, save="1"))
+    listed, page = text(client.get("/scopes/")), text(client.get(reverse("server-page", args=[orders.pk])))
+    assert "invoices</span> is not finished" in listed and "orders</span> is not finished" in listed
+    assert "orders</span> is not finished" in page and "invoices" not in page
+    world.sandbox.clear()
+    work()
+    assert "is not finished" not in text(client.get("/scopes/"))
+
+
+def test_a_refused_creation_is_over_once_the_server_was_adopted(client, world):
+    world.cognito.create_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="invoices", Name="theirs", Scopes=[]
+    )
+    client.post("/scopes/new/", new_server())
+    assert "invoices</span> did not reach Cognito" in text(client.get("/scopes/"))
+    client.post("/scopes/adopt/", {"pool": "prod", "identifier": "invoices"})
+    assert "did not reach Cognito" not in text(client.get("/scopes/"))
+
+
+def test_reading_again_brings_what_was_added_in_cognito(client, world, orders):
+    held = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write", "void")]
+    world.cognito.update_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="orders", Name="orders", Scopes=held
+    )
+    answer = client.post("/scopes/adopt/", {"pool": "prod", "identifier": "orders"}, follow=True)
+    assert "orders stands here as in Cognito" in text(answer) and "orders/void" in text(answer)
+
+
+def test_server_page_says_which_scopes_each_client_holds(client, world, orders):
+    address = reverse("server-page", args=[orders.pk])
+    world.create(name="first", scopes=["orders/read", "orders/write", "shipments/read"])
+    with CaptureQueriesContext(connection) as few:
+        page = text(client.get(address))
+    assert "first" in page and "shipments" not in page
+    for n in range(4):
+        world.create(name=f"more{n}", scopes=["orders/read"])
+    with CaptureQueriesContext(connection) as many:
+        client.get(address)
+    assert len(many) == len(few)
+
+
+def test_retirement_page_costs_the_same_for_many_clients(client, world, orders):
+    client.post(reverse("server-retire", args=[orders.pk]), {"scopes": ["write"], "reason": "x"})
+    Scope.objects.update(retiring_at=None)
+    page = reverse("retirement-page", args=[Retirement.objects.get().public_id])
+    world.create(name="first", scopes=["orders/read", "orders/write"])
+    with CaptureQueriesContext(connection) as few:
+        client.get(page)
+    for n in range(4):
+        world.create(name=f"more{n}", scopes=["orders/read", "orders/write"])
+    with CaptureQueriesContext(connection) as many:
+        client.get(page)
+    assert len(many) == len(few)
+
+
+def test_retire_and_release_sent_twice_are_one_and_no_error(client, world, orders):
+    world.create(scopes=["orders/read", "orders/write"])
+    form = {"scopes": ["write"], "reason": "x"}
+    pages = [client.post(reverse("server-retire", args=[orders.pk]), form, follow=True) for _ in range(2)]
+    assert pages[0].redirect_chain == pages[1].redirect_chain and "alert" not in text(pages[1])
+    page = reverse("retirement-page", args=[Retirement.objects.get().public_id])
+    twice = [client.post(page, {"typed": "orders/write", "release": "1"}, follow=True) for _ in range(2)]
+    assert all("It is going on by itself" in text(answer) for answer in twice) and "alert" not in text(twice[1])
+
+
+def test_a_second_retirement_is_led_to_the_first_and_told(client, orders):
+    address = reverse("server-retire", args=[orders.pk])
+    client.post(address, {"scopes": ["write"], "reason": "x"})
+    answer = client.post(address, {"scopes": ["read"], "reason": "x"}, follow=True)
+    assert "is going on already" in text(answer) and "Retiring orders/write" in text(answer)
+
+
+def test_typed_confirmation_is_wanted_while_clients_hold_it_and_only_then(client, world, orders):
+    client.post(reverse("server-retire", args=[orders.pk]), {"scopes": ["write"], "reason": "x"})
+    page = reverse("retirement-page", args=[Retirement.objects.get().public_id])
+    assert 'name="typed"' not in text(client.get(page))
+    Scope.objects.update(retiring_at=None)
+    world.create(scopes=["orders/read", "orders/write"])
+    body = text(client.get(page))
+    assert re.search(r'name="typed"[^>]* required', body) and "optional" not in body
+    assert client.post(page, {"release": "1"}).status_code == 422
+    assert client.post(page, {"cancel": "1"}).status_code == 302
+
+
+def test_scopes_of_an_empty_pool_lead_to_adopting_and_creating(client, world):
+    Scope.objects.all().delete()
+    page = text(client.get("/clients/new/?tenant=northwind"))
+    assert 'href="/scopes/new/"' in page and 'href="/scopes/adopt/"' in page
+
+
+def test_a_retiring_scope_is_offered_to_its_holder_only(client, world, orders):
+    holder, other = world.create(name="a", scopes=["orders/write"]), world.create(name="b")
+    client.post(reverse("server-retire", args=[orders.pk]), {"scopes": ["write"], "reason": "x"})
+    assert "being retired" in text(client.get(reverse("client-scopes", args=[holder.public_id])))
+    for page in (reverse("client-scopes", args=[other.public_id]), "/clients/new/?tenant=northwind"):
+        assert "orders/write" not in text(client.get(page))
