@@ -175,7 +175,7 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
     if -60 < seconds <= 0:
         words = "just now"
     return format_html(
-        '<span class="when" tabindex="0"><time datetime="{}">{}</time> <span class="tip">{}</span></span>',
+        '<span class="when" tabindex="0"><time datetime="{}">{}</time><span class="tip"> {}</span></span>',
         moment.isoformat(timespec="seconds"), words, moment.strftime("%-d %b %Y, %H:%M:%S UTC"),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 
 from clients import permissions
 from clients.errors import PortalError
-from clients.models import Operation, OperationState, UserPool
+from clients.models import Operation, OperationState, ResourceServer, UserPool
 from clients.services.operations import retry_operation
 from clients.views.activity import WORDS
 from clients.views.fetching import get_operation, need, person, signed_in
@@ -28,12 +28,21 @@ def operation_list(request: HttpRequest) -> HttpResponse:
     after = request.GET.get("after", "")
     page, following = cut(rows, key="id", after=after if after.isalnum() else "")
     context = {
-        "nav": "operations", "page": [(row, WORDS.get(row.kind, row.kind)) for row in page], "following": following,
+        "nav": "operations", "page": _lines(page), "following": following,
         "views": list(VIEWS.items()), "view": view if view in VIEWS else "",
         "may_retry": permissions.can_retry_operation(user),
         "pools": UserPool.objects.exclude(foreign_clients=[]) if not view else [],
     }  # fmt: skip
     return render(request, "clients/operation_list.html", context)
+
+
+def _lines(page: list[Operation]) -> list[tuple[Operation, str, str, int | None]]:
+    """(operation, what it does, the resource server it is about and that row's key if it is here)."""
+    about = {row.pk: row.params.get("server") or row.params.get("identifier", "") for row in page if not row.app_client}
+    found = ResourceServer.objects.filter(identifier__in=set(about.values()))
+    servers = {(pool, identifier): pk for pk, pool, identifier in found.values_list("pk", "pool_id", "identifier")}
+    names = [(row, about.get(row.pk, "")) for row in page]
+    return [(row, WORDS.get(row.kind, row.kind), name, servers.get((row.pool_id, name))) for row, name in names]
 
 
 @signed_in("POST")

@@ -96,7 +96,7 @@ def test_adopt_offers_what_is_there_and_not_here(client, world):
         UserPoolId=world.pool.user_pool_id, Identifier="elsewhere", Name="Elsewhere", Scopes=scopes
     )
     page = text(client.get("/scopes/adopt/"))
-    assert "elsewhere" in page and '<b class="mono">orders</b>' not in page
+    assert "elsewhere" in page and '<b class="mono wrap">orders</b>' not in page
     answer = client.post("/scopes/adopt/", {"pool": "prod", "identifier": "elsewhere"}, follow=True)
     assert "elsewhere is adopted" in text(answer) and Scope.objects.filter(full_name="elsewhere/read").exists()
 
@@ -239,6 +239,8 @@ def test_an_unfinished_creation_and_change_stand_on_the_pages_until_done(client,
     listed, page = text(client.get("/scopes/")), text(client.get(reverse("server-page", args=[orders.pk])))
     assert "invoices</span> is not finished" in listed and "orders</span> is not finished" in listed
     assert "orders</span> is not finished" in page and "invoices" not in page
+    operations = text(client.get("/operations/"))
+    assert f'href="/scopes/{orders.pk}/">orders</a>' in operations and ">invoices</span>" in operations
     world.sandbox.clear()
     work()
     assert "is not finished" not in text(client.get("/scopes/"))

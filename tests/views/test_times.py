@@ -14,7 +14,7 @@ MOMENT = datetime(2026, 11, 20, 13, 5, 7, tzinfo=UTC)
 def test_time_can_be_focused_and_holds_its_utc(moment):
     drawn = ago(moment)
     assert drawn.startswith('<span class="when" tabindex="0"><time datetime="2026-11-20T13:05:07+00:00">')
-    assert drawn.endswith('<span class="tip">20 Nov 2026, 13:05:07 UTC</span></span>') and "title=" not in drawn
+    assert drawn.endswith('<span class="tip"> 20 Nov 2026, 13:05:07 UTC</span></span>') and "title=" not in drawn
 
 
 @pytest.mark.parametrize(
