@@ -87,7 +87,7 @@ def what_needs_attention() -> Attention:
     made = clients.exclude(status=Status.CREATING)  # else its operation stands here
     _add(found, "unpublished", made.unpublished().order_by("pk"), lambda c: Item("unpublished", c.published_at, c))
     _add(found, "out_of_sync", made.out_of_sync().order_by("pk"), lambda c: Item("out-of-sync", c.observed_at, c))
-    waiting = Secret.objects.undelivered().filter(app_client__in=made.order_by().values("pk"))
+    waiting = Secret.objects.undelivered().exclude(app_client__status__in=[Status.DELETED, Status.CREATING])
     _add(found, "undelivered", waiting.select_related("app_client__tenant").order_by("created_at"),
          lambda s: Item("undelivered", s.created_at, s.app_client, s))  # fmt: skip
     found.oldest_undelivered = next((item.at for item in found.items if item.kind == "undelivered"), None)

@@ -46,11 +46,9 @@ class Secret(models.Model):
     class Meta:
         ordering = ["id"]
         indexes = [
-            models.Index(
-                fields=["app_client"],
-                name="secret_undelivered",
-                condition=models.Q(delivered_at__isnull=True, state__in=[SecretState.CURRENT, SecretState.NEW]),
-            )
+            # No value in their conditions: SQLite takes such an index only where the query names no parameter for it.
+            models.Index(fields=["app_client"], name="secret_undelivered", condition=models.Q(delivered_at=None)),
+            models.Index(fields=["created_at"], name="secret_waiting", condition=models.Q(delivered_at=None)),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The small pieces every page is made of: icons, states, the two slots, times, fields."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
@@ -41,6 +42,7 @@ UNITS = ((86_400, "day"), (3600, "h"), (60, "min"))
 
 
 @register.simple_tag
+@cache  # a page has a hundred of them, of thirty kinds
 def icon(name: str, tone: str = "") -> SafeString:
     css = f"icon is-{tone}" if tone else "icon"
     return format_html(

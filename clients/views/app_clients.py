@@ -19,7 +19,7 @@ from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.app_clients import create_client
 from clients.views.fetching import need, person, signed_in
-from clients.views.listing import capped_count, named_when_few, page_by_attention
+from clients.views.listing import capped_count, found_once, page_by_attention
 from clients.views.outcome import refused
 
 WHOLE_SECRET = (
@@ -36,8 +36,7 @@ def client_list(request: HttpRequest) -> HttpResponse:
     found = filters.apply(AppClient.objects.visible_to(user).present())
     if straight := _straight_to(request, filters):
         return straight
-    if filters.is_used:
-        found = named_when_few(found)
+    found, count = found_once(found) if filters.is_used else (found, capped_count(found))
     page, following = page_by_attention(found.select_related("tenant", "pool", "contact"), request.GET.get("after", ""))
     prefetch_related_objects(page, "scopes", "secrets")
     is_first = "after" not in request.GET
@@ -45,7 +44,7 @@ def client_list(request: HttpRequest) -> HttpResponse:
         request,
         "clients/client_list.html",
         {
-            "nav": "clients", "page": page, "following": following, "filters": filters, "count": capped_count(found),
+            "nav": "clients", "page": page, "following": following, "filters": filters, "count": count,
             "may_create": permissions.can_create_client(user), "is_first_page": is_first,
             "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
             "is_empty": not page and is_first and not filters.is_used,

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -56,8 +57,11 @@ def get_server(request: HttpRequest, server_id: int, can: Predicate) -> Resource
 
 
 def counted_scopes() -> QuerySet[Scope]:
-    present = ~Q(app_clients__status=Status.DELETED)
-    return Scope.objects.annotate(holders=Count("app_clients", filter=present)).order_by("full_name")
+    """With how many clients hold each, counted on the table between the two alone: it is narrow."""
+    held = AppClient.scopes.through.objects.filter(scope=OuterRef("pk"))
+    held = held.exclude(appclient__in=AppClient.objects.filter(status=Status.DELETED).order_by().values("pk"))
+    counted = held.order_by().values("scope").annotate(holders=Count("pk")).values("holders")
+    return Scope.objects.annotate(holders=Coalesce(Subquery(counted), 0)).order_by("full_name")
 
 
 def unfinished(server: ResourceServer | None = None) -> list[tuple[str, str, Operation]]:

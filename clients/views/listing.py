@@ -14,15 +14,18 @@ FEW = 200
 
 def capped_count(rows: Any) -> str:
     """Counting stops at a thousand: a list needs "many", not a full scan."""
-    found = rows.order_by()[: COUNT_CAP + 1].count()
+    return _in_words(rows.order_by()[: COUNT_CAP + 1].count())
+
+
+def _in_words(found: int) -> str:
     return f"{COUNT_CAP:,}+" if found > COUNT_CAP else f"{found:,}"
 
 
-def named_when_few(rows: Any) -> Any:
-    """What a search or filter leaves, asked once: of few rows each rank then looks at those alone, and where many fit
-    a page is full long before all were looked at."""
-    keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return rows if len(keys) > FEW else rows.model.objects.filter(pk__in=keys)
+def found_once(rows: Any) -> tuple[Any, str]:
+    """What a search or filter leaves, and how many, asked once: of few rows each rank then looks at those alone, and
+    where many fit a page is full long before all were looked at."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: COUNT_CAP + 1])
+    return (rows if len(keys) > FEW else rows.model.objects.filter(pk__in=keys)), _in_words(len(keys))
 
 
 def page_by_attention(rows: Any, after: str) -> tuple[list[AppClient], str]:
@@ -63,9 +66,9 @@ def cut(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
     return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
 
 
-def cut_ascending(rows: Any, *, key: str, after: str) -> tuple[list[Any], str]:
+def cut_ascending(rows: Any, *, key: str, after: str, length: int) -> tuple[list[Any], str]:
     """The same in ascending order of a unique text."""
     if after and "\x00" not in after:
         rows = rows.filter(**{f"{key}__gt": after})
-    found = list(rows.order_by(key)[: PAGE + 1])
-    return found[:PAGE], str(getattr(found[PAGE - 1], key)) if len(found) > PAGE else ""
+    found = list(rows.order_by(key)[: length + 1])
+    return found[:length], str(getattr(found[length - 1], key)) if len(found) > length else ""

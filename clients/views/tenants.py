@@ -19,6 +19,7 @@ from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import capped_count, cut_ascending, page_by_attention
 from clients.views.progress import progress_of
 
+PAGE = 30  # tenants in a list: its rows are the tallest
 SHOWN = 10  # clients and members on a tenant's page
 SEARCH_MAX = 200
 
@@ -31,7 +32,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     found = Tenant.objects.select_related("contact")
     if asked:
         found = found.filter(Q(name__icontains=asked) | Q(slug__icontains=asked) | Q(contact_email__icontains=asked))
-    page, following = cut_ascending(found, key="name", after=request.GET.get("after", ""))
+    page, following = cut_ascending(found, key="name", after=request.GET.get("after", ""), length=PAGE)
     context = {
         "nav": "tenants", "lines": _lines(page), "following": following, "asked": asked, "count": capped_count(found),
         "is_first_page": "after" not in request.GET, "may_change": permissions.can_change_tenants(user),

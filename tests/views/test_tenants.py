@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clients.models import AppClient, AuditEntry, Tenant, TenantStatus
 from clients.services import attributes, claims
-from clients.views import listing
+from clients.views import tenants
 
 
 @pytest.fixture(autouse=True)
@@ -52,17 +52,18 @@ def test_list_searches_name_slug_and_address(client, world, asked, found):
 
 
 def test_list_pages_by_key_without_gap_and_keeps_the_search(client, monkeypatch):
-    monkeypatch.setattr(listing, "PAGE", 3)
+    monkeypatch.setattr(tenants, "PAGE", 3)
     Tenant.objects.bulk_create(Tenant(slug=f"t{n}", name=f"Tenant {n} & sons") for n in range(7))
-    seen, after = [], ""
+    seen, after, pages = [], "", 0
     while True:
+        pages += 1
         answer = client.get("/tenants/", {"q": "sons"} | ({"after": after} if after else {}))
         seen += names(answer)
         after = answer.context["following"]
         if not after:
             break
         assert "q=sons" in text(answer)
-    assert seen == [f"Tenant {n} & sons" for n in range(7)]
+    assert seen == [f"Tenant {n} & sons" for n in range(7)] and pages == 3
 
 
 @pytest.mark.parametrize("after", ["\x00", "zzz", "'", "a" * 5000])
@@ -71,7 +72,7 @@ def test_list_survives_a_broken_key(client, after):
 
 
 def test_list_costs_the_same_for_few_and_many_tenants(client, world, monkeypatch):
-    monkeypatch.setattr(listing, "PAGE", 100)
+    monkeypatch.setattr(tenants, "PAGE", 100)
     client.get("/tenants/")
     with CaptureQueriesContext(connection) as few:
         client.get("/tenants/")
