@@ -58,7 +58,7 @@ def get_server(request: HttpRequest, server_id: int, can: Predicate) -> Resource
 
 def counted_scopes() -> QuerySet[Scope]:
     """With how many clients hold each, counted on the table between the two alone: it is narrow."""
-    held = AppClient.scopes.through.objects.filter(scope=OuterRef("pk"))
+    held: Any = AppClient.scopes.through.objects.filter(scope=OuterRef("pk"))
     held = held.exclude(appclient__in=AppClient.objects.filter(status=Status.DELETED).order_by().values("pk"))
     counted = held.order_by().values("scope").annotate(holders=Count("pk")).values("holders")
     return Scope.objects.annotate(holders=Coalesce(Subquery(counted), 0)).order_by("full_name")
