@@ -58,9 +58,7 @@ def translated(operation: str) -> Iterator[None]:
         raise _from_answer(operation, error) from None
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         # Nothing was sent, so nothing was applied: this one may simply be tried again.
-        raise Throttled(
-            "AWS cannot be reached just now. The portal goes on by itself.", technical=f"{operation}: {error}"
-        ) from None
+        raise Throttled("AWS cannot be reached just now.", technical=f"{operation}: {error}") from None
     except UNSENT as error:
         # Sending the same again would be refused again.
         raise Refused("The request is not one AWS takes, so it was not sent.", technical=str(error)[:500]) from None
@@ -68,7 +66,7 @@ def translated(operation: str) -> Iterator[None]:
         raise Refused("The portal has no AWS credentials. Ask an administrator.", technical=str(error)) from None
     except BotoCoreError as error:
         raise OutcomeUnknown(
-            "AWS did not answer. The portal looks whether it was applied, and goes on.",
+            "AWS did not answer, so it is not known whether it was applied.",
             technical=f"{operation}: {error}",
         ) from None
 
@@ -78,7 +76,7 @@ def _from_answer(operation: str, error: ClientError) -> AwsError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     technical = f"{operation}: {code} (HTTP {status}): {error.response.get('Error', {}).get('Message', '')}"[:500]
     if code in LATER or status == 429:
-        return Throttled("AWS asks to slow down. The portal goes on by itself.", technical=technical)
+        return Throttled("AWS asks to slow down.", technical=technical)
     if code == "ResourceNotFoundException":
         return NotFound("AWS answers that this does not exist.", technical=technical)
     if code == "LimitExceededException":
@@ -87,6 +85,6 @@ def _from_answer(operation: str, error: ClientError) -> AwsError:
         )
     if status >= 500:
         return OutcomeUnknown(
-            "AWS had an internal error. The portal looks whether it was applied, and goes on.", technical=technical
+            "AWS had an internal error, so it is not known whether it was applied.", technical=technical
         )
     return Refused(SENTENCES.get(code, "AWS refused the request."), technical=technical)

@@ -228,7 +228,7 @@ def _learn_secret_id(operation: Operation, unknown: bool) -> Record:
     app_client = client_of(operation)
     listed = gateway_for(app_client.pool).list_secrets(str(app_client.client_id))
     if not listed:
-        raise OutcomeUnknown("Cognito does not list the new secret yet. The portal goes on by itself.")
+        raise OutcomeUnknown("Cognito does not list the new secret yet.")
 
     def record() -> dict[str, Any]:
         secret_id = listed[0].secret_id

@@ -265,7 +265,7 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
         "was_unknown": operation.was_unknown or is_unknown,
         "lease_until": now,
         "next_try_at": now + timedelta(seconds=pause),
-        "last_error": error.sentence[:500],
+        "last_error": error.sentence[:500] if state in LIVE or not again else _gave_up(error, operation.attempts),
         "last_error_code": error.code,
         "technical": error.technical,
         "finished_at": None if state in LIVE else now,
@@ -280,6 +280,10 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
         if state not in LIVE:
             _audit(operation, Outcome.FAILED, detail | {"given_up": state == OperationState.GIVEN_UP})
     _remember(operation, changes)
+
+
+def _gave_up(error: PortalError, attempts: int) -> str:
+    return f"{error.sentence[:400]} After {attempts} attempts the portal has stopped trying."
 
 
 def claim(operation: Operation) -> bool | None:

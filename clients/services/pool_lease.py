@@ -49,6 +49,6 @@ def _wait_for(pool: UserPool, token: str, look: float) -> None:
         if _free_at(pool, now).update(lease_token=token, lease_until=now + hold):
             return
         if now > deadline:
-            raise Throttled("Other changes to this pool are being made. This one goes on by itself.")
+            raise Throttled("Other changes to this pool are being made.")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)

@@ -12,7 +12,7 @@ def say_outcome(request: HttpRequest, operation: Operation | None, done: str) ->
     if operation is None or operation.state == OperationState.DONE:
         messages.success(request, done)
     elif operation.is_live:
-        sentence = f"Saved here, not in Cognito yet. {operation.last_error}"
+        sentence = f"Saved here, not in Cognito yet. {operation.last_error} The portal looks and goes on by itself."
         messages.warning(request, sentence)
     else:
         messages.error(request, f"Cognito refused the change. {operation.last_error}")

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -182,6 +183,19 @@ class Company:
         )["graphqlApi"]["apiId"]
         appsync.start_schema_creation(apiId=api_id, definition=SCHEMA.encode())
         return api_id
+
+    def had_tokens(self, client_id, per_day):
+        """A month of use as the trigger would have noted it: `per_day` tokens, fewer at weekends, none noted today."""
+        today = datetime.now(UTC).date()
+        days = [today - timedelta(days=ago) for ago in range(1, 30)]
+        counts = {f"d_{day:%Y%m%d}": per_day * (3 if day.weekday() < 5 else 2) // 3 + day.day % 5 for day in days}
+        self.dynamodb.update_item(
+            TableName=USAGE_TABLE,
+            Key={"client_id": {"S": client_id}},
+            UpdateExpression="ADD " + ", ".join(f"#{name} :{name}" for name in counts),
+            ExpressionAttributeNames={f"#{name}": name for name in counts},
+            ExpressionAttributeValues={f":{name}": {"N": str(count)} for name, count in counts.items()},
+        )
 
     def refuse_next(self, operation, state_dir):
         """The next call of `operation` is throttled; for a client that has to stand as *Creating*."""

@@ -104,6 +104,7 @@ def test_giving_up_is_visible_frees_the_target_and_can_be_retried(world, monkeyp
     operations.resume_due()
     operation = app_client.operations.get()
     assert operation.state == OperationState.GIVEN_UP
+    assert operation.last_error == "AWS asks to slow down. After 2 attempts the portal has stopped trying."
     assert AuditEntry.objects.filter(operation_id=operation.pk, outcome=Outcome.FAILED).count() == 1
 
     operations.retry_operation(operation, actor=world.people["support"])

@@ -207,7 +207,10 @@ class Command(BaseCommand):
         )  # fmt: skip
         if stage == "creating":
             # Else the worker would finish it within seconds. *Try again* on the operations page does.
-            given_up = {"state": OperationState.GIVEN_UP, "attempts": 25, "finished_at": timezone.now()}
+            given_up = {
+                "state": OperationState.GIVEN_UP, "attempts": 25, "finished_at": timezone.now(),
+                "last_error": "AWS asks to slow down. After 25 attempts the portal has stopped trying.",
+            }  # fmt: skip
             app_client.operations.live().update(**given_up)
         elif stage != "undelivered":
             self._deliver(app_client, operator, in_use=stage in ("in use", "expiring"))
@@ -221,6 +224,7 @@ class Command(BaseCommand):
             scope = app_client.scopes.first()
             scope_name = scope.full_name if scope else ""
             self.company.get_token(self.facts["token_url"], app_client.client_id, value.reveal(), scope_name)
+            self.account.had_tokens(app_client.client_id, 288 if app_client.name.startswith("acme") else 26)
 
     def _age(self, app_client: AppClient, days_left: int | None) -> None:
         """Time has passed for this one; no act of a person, so no entry in the trail."""
