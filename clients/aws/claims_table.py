@@ -1,6 +1,7 @@
 """The published documents (table `claims`) and the last use the trigger reports (table `usage`)."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -82,9 +83,19 @@ def look_up(region: str, table: str, client_id: str) -> Held:
     return Held(found) if is_ours else Held(None, is_damaged=True)
 
 
-def last_issued_at(region: str, table: str, client_id: str) -> datetime | None:
-    """When the trigger last let a token out for this client, or None."""
+@dataclass(frozen=True)
+class Usage:
+    """What the trigger noted: when the last token went out, and how many on each UTC day, as `20261123`."""
+
+    last_issued_at: datetime | None
+    per_day: dict[str, int]
+
+
+def usage_of(region: str, table: str, client_id: str) -> Usage:
     with translated("get_item"):
         answer = aws_client("dynamodb", region).get_item(TableName=table, Key={"client_id": {"S": client_id}})
-    seconds = answer.get("Item", {}).get("last_issued_at", {}).get("N")
-    return datetime.fromtimestamp(int(float(seconds)), UTC) if seconds else None
+    item = answer.get("Item", {})
+    numbers = {name: int(float(held["N"])) for name, held in item.items() if "N" in held}
+    seconds = numbers.get("last_issued_at")
+    per_day = {name[2:]: count for name, count in numbers.items() if re.fullmatch(r"d_\d{8}", name, re.ASCII)}
+    return Usage(datetime.fromtimestamp(seconds, UTC) if seconds else None, per_day)

@@ -133,6 +133,7 @@ class AppClient(models.Model):
     observed_at = models.DateTimeField(null=True)
     observe_after = models.DateTimeField(null=True, help_text="Not before then; also moved on when Cognito is away.")
     last_token_at = models.DateTimeField(null=True)
+    tokens_per_day = models.JSONField(default=dict, help_text="UTC day, as 20261123: tokens issued on it.")
     usage_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -11,19 +12,23 @@ from clients.models import AppClient, Status
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(minutes=1)
+KEPT_DAYS = 30
 
 
-def refresh_last_token(app_client: AppClient) -> None:
-    """Copies when the last token went out. An unreachable table leaves what we knew."""
-    pool = app_client.pool
+def refresh_usage(app_client: AppClient) -> None:
+    """Copies when the last token went out and how many on each of the last days. An unreachable table leaves what we
+    knew."""
+    pool, now = app_client.pool, timezone.now()
+    changes: dict[str, Any] = {"usage_checked_at": now}
     try:
-        last = claims_table.last_issued_at(pool.region, pool.usage_table, str(app_client.client_id))
+        usage = claims_table.usage_of(pool.region, pool.usage_table, str(app_client.client_id))
     except PortalError as error:
         logger.warning("usage of client %s: %s", app_client.public_id, error.technical)
-        last = None
-    AppClient.objects.filter(pk=app_client.pk).update(usage_checked_at=timezone.now())
-    if last:
-        AppClient.objects.filter(pk=app_client.pk).update(last_token_at=last)
+    else:
+        since = (now - timedelta(days=KEPT_DAYS - 1)).strftime("%Y%m%d")
+        changes["tokens_per_day"] = {day: count for day, count in usage.per_day.items() if day >= since}
+        changes |= {"last_token_at": usage.last_issued_at} if usage.last_issued_at else {}
+    AppClient.objects.filter(pk=app_client.pk).update(**changes)
 
 
 def collect_due(limit: int = 20) -> int:
@@ -34,5 +39,5 @@ def collect_due(limit: int = 20) -> int:
     )
     looked = list(stale[:limit])
     for app_client in looked:
-        refresh_last_token(app_client)
+        refresh_usage(app_client)
     return len(looked)

@@ -6,17 +6,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from clients import permissions
-from clients.models import AppClient, Secret, SecretState, Status, User
+from clients.models import AppClient, AttributeDefinition, Secret, SecretState, Status, User
 from clients.templatetags.portal import living
 from clients.views.fetching import person
 
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
 
 
-def tabs_for(user: User, app_client: AppClient) -> list[tuple[str, str]]:
-    """(URL name, label) of what this person may open."""
+def tabs_for(user: User, app_client: AppClient) -> list[tuple[str, str, int | None]]:
+    """(URL name, label, how many there are behind it) of what this person may open."""
     shown = [tab for tab in TABS if tab != "snippets" or (permissions.can_get_snippets(user) and app_client.client_id)]
-    return [(f"client-{tab}", tab.capitalize()) for tab in shown]
+    counts = {
+        "secrets": len(living(app_client)), "scopes": app_client.scopes.count(),
+        "attributes": 1 + AttributeDefinition.objects.filter(retired_at__isnull=True).count(),  # and the tenant itself
+    }  # fmt: skip
+    return [(f"client-{tab}", tab.capitalize(), counts.get(tab)) for tab in shown]
 
 
 def secret_to_show(user: User, app_client: AppClient) -> Secret | None:
@@ -37,6 +41,7 @@ def client_page(
     frame = {
         "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client),
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
+        "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
     }  # fmt: skip
     context = context or {}

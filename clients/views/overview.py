@@ -1,17 +1,21 @@
 """A client at a glance: is it in order, where it asks for tokens, what the next one will carry."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from math import ceil
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from clients import permissions
 from clients.models import AppClient, Operation, Status
 from clients.services import claims
+from clients.services.usage import KEPT_DAYS
 from clients.templatetags.portal import is_undelivered
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, person, signed_in
 
+WASTEFUL = 3  # times what one server needs: a few servers may share a client
 REMAINING = (
     ("create", "Create the app client in Cognito", "Its secret was made and sealed here before, so none can be lost."),
     ("settle", "Look for leftovers", "An answer was lost on its way; whatever else that request made is removed."),
@@ -32,6 +36,42 @@ class Check:
         return self.state == "done"
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """Tokens issued on each of the last thirty days in UTC, today last; `needed` is what one server needs in a day."""
+
+    first: date
+    per_day: list[int]
+    needed: int
+
+    @property
+    def today(self) -> int:
+        return self.per_day[-1]
+
+    @property
+    def yesterday(self) -> int:
+        return self.per_day[-2]
+
+    @property
+    def is_wasteful(self) -> bool:
+        return self.yesterday > WASTEFUL * self.needed
+
+    @property
+    def words(self) -> str:
+        busiest = f"{max(self.per_day):,} on the busiest day"
+        return f"Tokens issued on each of {len(self.per_day)} days: {self.today:,} today, {busiest}"
+
+
+def traffic(app_client: AppClient) -> Traffic | None:
+    """None while no token was ever issued."""
+    if not app_client.tokens_per_day:
+        return None
+    today = timezone.now().astimezone(UTC).date()
+    days = [today - timedelta(days=KEPT_DAYS - 1 - n) for n in range(KEPT_DAYS)]
+    per_day = [app_client.tokens_per_day.get(day.strftime("%Y%m%d"), 0) for day in days]
+    return Traffic(days[0], per_day, ceil(86_400 / app_client.access_token_seconds))
+
+
 @signed_in("GET")
 def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_view_clients)
@@ -47,7 +87,7 @@ def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
             app_client.pool, app_client.tenant, claims.overrides_of(app_client), scopes=scopes, app_client=app_client,
             access_token_seconds=app_client.access_token_seconds,
         ),
-        "why_not": claims.why_not_in_token(app_client),
+        "why_not": claims.why_not_in_token(app_client), "traffic": traffic(app_client),
         "operation": operation if is_told else None,
         "remaining": remaining(operation) if app_client.status == Status.CREATING else [],
         "may_retry": permissions.can_retry_operation(person(request)),

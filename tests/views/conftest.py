@@ -48,9 +48,9 @@ def make(world):
 
     def row(name, *, status=Status.ACTIVE, tenant="northwind", delivered=True, days=180, ending="aaaa", **fields):
         app_client = AppClient.objects.create(
-            tenant=world.tenants[tenant], name=name, op_tag=new_ulid(), client_id=f"id{new_ulid()}",
+            tenant=world.tenants[tenant], name=name, op_tag=new_ulid(),
             status=status, created_by=world.people["operator"], public_id=f"01{next(numbers):024}",
-            **{"pool": world.pool, "expires_at": timezone.now() + timedelta(days=days)} | fields,
+            **{"pool": world.pool, "client_id": f"id{new_ulid()}", "expires_at": timezone.now() + timedelta(days=days)} | fields,
         )  # fmt: skip
         Secret.objects.create(
             app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],
