@@ -1,6 +1,7 @@
 """What home shows: what needs somebody, the figures, how far the first set-up is. Reads only, and with the same number
 of queries whatever the number of clients."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from clients.models import (
     AttributeDefinition,
     Operation,
     OperationState,
+    ResourceServer,
     Scope,
     Secret,
     Status,
@@ -165,6 +167,58 @@ def _per_day(rows: Any, name: str, today: date) -> list[int]:
     rows = rows.filter(**{f"{name}__gte": since}).order_by().annotate(day=day).values_list("day")
     counted = dict(rows.annotate(count=Count("*")))
     return [counted.get((first + timedelta(days=n)).isoformat(), 0) for n in range(DAYS)]
+
+
+# --- Room in Cognito -------------------------------------------------------------------------------
+
+# What a pool and a resource server may hold by default; all but the scopes can be raised (cognito_facts section 7).
+MOST_CLIENTS, MOST_SERVERS, MOST_SCOPES = 1_000, 25, 100
+NEARLY_FULL = 0.8
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much of a quota is used where it is used most; `where` names the pool or the resource server."""
+
+    what: str
+    used: int
+    most: int
+    where: str
+    is_fixed: bool = False
+
+    @property
+    def is_scarce(self) -> bool:
+        return self.used >= NEARLY_FULL * self.most
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.used // self.most
+
+    @property
+    def left(self) -> int:
+        return max(self.most - self.used, 0)
+
+
+def room() -> list[Room]:
+    """Three questions, whatever the number of clients. Nothing before a pool is connected."""
+    pools = {pool.pk: pool for pool in UserPool.objects.all()}
+    if not pools:
+        return []
+    held = AppClient.objects.present().filter(client_id__isnull=False).order_by()
+    clients = Counter(dict(held.values_list("pool").annotate(Count("pk"))))
+    clients += Counter({pk: len(pool.foreign_clients) for pk, pool in pools.items()})
+    scopes = list(ResourceServer.objects.order_by("pk").annotate(held=Count("scopes")))
+    servers = Counter(server.pool_id for server in scopes)
+
+    def fullest(what: str, counted: Counter[int], most: int) -> Room:
+        pk = max(pools, key=lambda pk: counted[pk])
+        return Room(what, counted[pk], most, str(pools[pk]))
+
+    found = [fullest("App clients", clients, MOST_CLIENTS), fullest("Resource servers", servers, MOST_SERVERS)]
+    if scopes:
+        widest: Any = max(scopes, key=lambda server: server.held)
+        found.append(Room("Scopes of one server", widest.held, MOST_SCOPES, widest.identifier, is_fixed=True))
+    return found
 
 
 # --- The first set-up ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from clients import permissions
-from clients.attention import Attention, Figures, Item, figures, setup_done, what_needs_attention
+from clients.attention import Attention, Figures, Item, figures, room, setup_done, what_needs_attention
 from clients.forms.filters import SAVED, TICKS
 from clients.models import AuditEntry, Outcome, User
 from clients.views.activity import WORDS
@@ -59,7 +59,7 @@ def home(request: HttpRequest) -> HttpResponse:
     attention, counted, steps = what_needs_attention(), figures(), setup_steps(user)
     context = {
         "nav": "home", "attention": attention, "rows": [_in_words(item) for item in attention.items],
-        "figures": counted, "views": _saved(attention, counted), "steps": steps, "lines": recent(user),
+        "figures": counted, "views": _saved(attention, counted), "steps": steps, "lines": recent(user), "room": room(),
         "steps_done": sum(step.state == "done" for step in steps), "undelivered": attention.counted("undelivered"),
         "may_create": permissions.can_create_client(user), "may_retry": permissions.can_retry_operation(user),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """What every page shows around itself; asked of the database only where a template uses it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,12 @@ class Shell:
     def is_current(self) -> bool:
         """Cognito was reached lately, for every pool."""
         return not any(pool.is_missing or pool.is_stale for pool in self.pools)
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When Cognito was last seen, of the pool seen longest ago; nothing where it is away: then the page says so."""
+        seen = [pool.checked_at for pool in self.pools if pool.checked_at]
+        return min(seen) if self.is_current and seen else None
 
     @cached_property
     def client_count(self) -> str:

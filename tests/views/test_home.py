@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from clients.models import (
     Operation,
     OperationState,
     Outcome,
+    ResourceServer,
     Secret,
     Status,
     User,
@@ -269,3 +271,30 @@ def test_first_run_starts_again_where_something_is_gone(client, world, operator,
     make("one", last_token_at=NOW())
     AttributeDefinition.objects.update(retired_at=NOW())
     assert steps(client) == ["done", "done", "now", "done", "done", "done", "done"]
+
+
+def room_in_words(answer):
+    return {room.what: (room.used, room.most, room.where) for room in answer.context["room"]}
+
+
+def test_room_counts_what_cognito_counts(client, world, operator, make):
+    """Deleted ones are gone there, those being created are not there yet, those made outside are."""
+    make("one"), make("gone", status=Status.DELETED), make("coming", status=Status.CREATING, client_id=None)
+    UserPool.objects.update(foreign_clients=[{"client_id": "abc", "name": "made outside"}])
+    found = room_in_words(client.get("/"))
+    assert found["App clients"] == (2, 1_000, str(world.pool))
+    assert found["Resource servers"] == (ResourceServer.objects.count(), 25, str(world.pool))
+    most = max(ResourceServer.objects.annotate(n=Count("scopes")).values_list("n", flat=True))
+    assert found["Scopes of one server"][:2] == (most, 100)
+
+
+@pytest.mark.parametrize(("held", "is_told"), [(19, False), (20, True)])
+def test_room_warns_when_it_gets_scarce(client, world, operator, make, held, is_told):
+    make("one")
+    ResourceServer.objects.bulk_create(
+        ResourceServer(pool=world.pool, identifier=f"api-{n}", name=f"Api {n}")
+        for n in range(held - ResourceServer.objects.count())
+    )
+    said = client.get("/").content.decode()
+    assert ("Ask AWS to raise the quota in time" in said) is is_told
+    assert "plan another resource server" not in said, "the scopes are far from full"

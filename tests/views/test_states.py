@@ -36,6 +36,16 @@ def test_pages_are_quiet_while_cognito_answers(client, operator, make):
     assert "out of reach" not in client.get("/clients/").content.decode()
 
 
+@pytest.mark.parametrize(("who", "is_told"), [("operator", True), ("auditor", True), ("developer", False)])
+def test_pages_say_as_of_when_cognito_was_seen_while_it_is(client, world, make, who, is_told):
+    client.force_login(world.people[who])
+    now = timezone.now()
+    UserPool.objects.update(checked_at=now)
+    assert (f"{now:%H:%M} UTC</time>" in client.get("/clients/").content.decode()) == is_told
+    UserPool.objects.update(checked_at=LONG_AGO)
+    assert "Cognito as of" not in client.get("/clients/").content.decode(), "the page says that it is away"
+
+
 @pytest.mark.parametrize("who", ["operator", "developer"])
 def test_pages_stay_readable_as_of_when_cognito_was_last_reached(client, world, app_client, who):
     UserPool.objects.update(checked_at=LONG_AGO)
