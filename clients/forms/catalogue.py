@@ -7,13 +7,14 @@ from typing import Any
 from django import forms
 
 from clients.forms.app_clients import ChangeForm
-from clients.models import ApiKind, ResourceServer, UserPool
+from clients.models import ApiKind, ResourceServer, Scope, UserPool
 from clients.models.ids import new_ulid
 from clients.services.catalogue import Api
 from clients.validators import check_new_scopes
 
 ROWS = 4
 MOST_ROWS = 100
+READING = "reading:"  # alone: the ticks were on the page; before a scope's name: its tick
 DESCRIPTION, WAS = "description:", "was:"  # before a scope's name: as typed, and as the page showed it
 
 
@@ -85,6 +86,19 @@ class ApiForm(forms.Form):
 
 class ApiChangeForm(ApiForm):
     generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+    @property
+    def reading(self) -> set[str] | None:
+        """Names ticked as scopes that only read; None where they were not asked for."""
+        if READING not in self.data:
+            return None
+        return {name.removeprefix(READING) for name in self.data if name.startswith(READING) and name != READING}
+
+    def scopes(self, server: ResourceServer) -> list[tuple[Scope, str, bool]]:
+        """(scope, name of its tick, is ticked), as typed or as it is."""
+        typed = self.reading if self.is_bound else None
+        rows = server.scopes.order_by("name")
+        return [(row, READING + row.name, row.is_read_only if typed is None else row.name in typed) for row in rows]
 
 
 class ServerForm(ApiForm):

@@ -99,17 +99,24 @@ def adoptable(pool: UserPool) -> list[RemoteServer]:
     return sorted((server for server in there if server.identifier not in known), key=lambda s: s.identifier)
 
 
-def change_api(server: ResourceServer, *, actor: User, generation: int, api: Api, via: str = "web") -> None:
-    """How the API is called, for snippets; here alone. Refused: an address that is none, a form older than the row.
-    Saving the same again is no act."""
+def change_api(
+    server: ResourceServer, *, actor: User, generation: int, api: Api, reading: set[str] | None = None, via: str = "web"
+) -> None:
+    """How the API is called, for snippets, and which scopes only read, for the *read only* template (None: as they
+    are); here alone. Refused: an address that is none, a form older than the row. Saving the same again is no act."""
     _refuse({"api_url": check_api_url(api.kind, api.url)})
-    before = Api(server.api_kind, server.api_url, server.api_method, server.example_call).fields()
-    if before == api.fields():
+    held = set(server.scopes.filter(is_read_only=True).values_list("name", flat=True))
+    called = Api(server.api_kind, server.api_url, server.api_method, server.example_call).fields()
+    wanted = held if reading is None else set(server.scopes.filter(name__in=reading).values_list("name", flat=True))
+    before, after = called | {"read_only": sorted(held)}, api.fields() | {"read_only": sorted(wanted)}
+    if before == after:
         return
     with transaction.atomic():
         _raise_generation(server, generation)
         ResourceServer.objects.filter(pk=server.pk).update(**api.fields())
-        detail = {"identifier": server.identifier, "before": before, "after": api.fields()}
+        server.scopes.filter(name__in=wanted).update(is_read_only=True)
+        server.scopes.exclude(name__in=wanted).update(is_read_only=False)
+        detail = {"identifier": server.identifier, "before": before, "after": after}
         audit.append("resource_server:change_api", Outcome.OK, actor=actor, via=via, pool=server.pool, detail=detail)
 
 

@@ -200,22 +200,25 @@ def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
     server = get_server(request, server_id, permissions.can_change_catalogue)
     if request.method != "POST":
         form = ApiChangeForm(initial=ApiChangeForm.of(server) | {"generation": server.generation})
-        return server_frame(request, server, "api", {"form": form})
+        return _api_page(request, server, form)
     form = ApiChangeForm(request.POST)
-    if not form.is_valid():
-        return server_frame(request, server, "api", {"form": form}, status=422)
-    if "edit" in request.POST:
-        return server_frame(request, server, "api", {"form": form})
-    generation = form.cleaned_data["generation"]
+    if not form.is_valid() or "edit" in request.POST:
+        return _api_page(request, server, form)
+    facts = {"generation": form.cleaned_data["generation"], "api": form.api(), "reading": form.reading}
     try:
-        catalogue.change_api(server, actor=person(request), generation=generation, api=form.api())
+        catalogue.change_api(server, actor=person(request), **facts)
     except InvalidInput as error:
         add_refusals(form, error)
-        return server_frame(request, server, "api", {"form": form}, status=422)
+        return _api_page(request, server, form)
     except Conflict as error:
         return _stale(request, server, error, _api_told(form.cleaned_data), _api_told(form.of(server)), "server-api")
     messages.success(request, "Saved. Kits downloaded from now on call the API this way.")
     return redirect("server-page", server.pk)
+
+
+def _api_page(request: HttpRequest, server: ResourceServer, form: ApiChangeForm) -> HttpResponse:
+    context = {"form": form, "scopes": form.scopes(server)}
+    return server_frame(request, server, "api", context, status=422 if form.errors else 200)
 
 
 API_FIELDS = {"api_kind": "Kind", "api_url": "Address", "api_method": "Method", "example_call": "Example call"}

@@ -140,6 +140,23 @@ def test_change_of_the_api_reaches_the_row_and_a_stale_one_is_refused(client, or
     assert AuditEntry.objects.filter(action="resource_server:change_api").count() == 1
 
 
+def test_which_scopes_only_read_is_told_beside_how_the_api_is_called(client, orders):
+    address = reverse("server-api", args=[orders.pk])
+    form = {"generation": 1, "api_kind": "none", "api_method": "POST", "reading:": "on", "reading:write": "on"}
+    assert "checked" in client.get(address).content.decode()
+    assert client.post(address, form).status_code == 302
+    assert dict(orders.scopes.values_list("name", "is_read_only")) == {"read": False, "write": True}
+    told = AuditEntry.objects.get(action="resource_server:change_api").detail
+    assert told["before"]["read_only"] == ["read"] and told["after"]["read_only"] == ["write"]
+
+    stale = client.post(address, form | {"reading:read": "on"})
+    assert stale.status_code == 409 and 'name="reading:write" value="on"' in stale.content.decode()
+    again = client.post(address, form | {"generation": 2, "edit": "1"}).content.decode()
+    assert 'name="reading:write" checked' in again and 'name="reading:read" checked' not in again
+    client.post(address, form | {"generation": 2, "reading:strange": "on"})
+    assert AuditEntry.objects.filter(action="resource_server:change_api").count() == 1, "the same again is no act"
+
+
 def test_retire_release_and_remove_on_guided_pages(client, world, orders):
     app_client = world.create(scopes=["orders/read", "orders/write"])
     answer = client.post(
