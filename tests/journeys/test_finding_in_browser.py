@@ -57,3 +57,17 @@ def test_search_and_filters_need_no_javascript(live_harbourline, page):
     with page.expect_download() as download:
         page.get_by_role("link", name="Export CSV").click()
     assert download.value.suggested_filename.startswith("clients-")
+
+
+def test_scopes_editor_shrinks_to_what_is_looked_for_and_keeps_what_is_ticked(live_harbourline, page):
+    sign_in(page)
+    page.goto("/clients/new/?tenant=northwind")
+    page.locator("input[name=scopes][value='orders/read']").check()
+    page.get_by_label("Find a scope").fill("LABEL")
+    shown = page.locator(".scopebox input[name=scopes]:visible")
+    assert [box.get_attribute("value") for box in shown.all()] == ["orders/read", "shipments/label"]
+    assert page.locator("p[aria-live]").text_content() == "2 shown"
+    page.get_by_label("Find a scope").press("Enter")
+    assert page.url.endswith("tenant=northwind"), "Enter looks, it sends nothing"
+    page.get_by_label("Find a scope").fill("")
+    assert shown.count() > 2

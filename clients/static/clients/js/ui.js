@@ -1,4 +1,4 @@
-// The whole behaviour layer: copy, show, an invitation's code, the preview, "/" to search, Escape for a time's tip. Pages work without it.
+// The whole behaviour layer: copy, show, an invitation's code, the preview, finding in a long list, "/" to search, Escape for a time's tip. Pages work without it.
 (() => {
   const live = document.createElement("p");
   live.className = "sr-only";
@@ -63,6 +63,34 @@
     clearTimeout(waiting);
     waiting = setTimeout(preview, 400);
   });
+
+  // Long lists of boxes shrink to what is looked for; what is ticked stays in sight. Without a script all are there.
+  const finder = document.querySelector("[data-finds]");
+  finder?.addEventListener("input", (event) => {
+    event.stopPropagation(); // nothing of the form changed
+    const wanted = finder.value.trim().toLowerCase(), box = finder.closest(finder.dataset.finds);
+    box.querySelectorAll("label.tick").forEach((label) => {
+      label.hidden = !label.textContent.toLowerCase().includes(wanted) && !label.querySelector(":checked");
+    });
+    box.querySelectorAll("fieldset").forEach((set) => { set.hidden = !set.querySelector("label:not([hidden])"); });
+    live.textContent = `${box.querySelectorAll("label.tick:not([hidden])").length} shown`;
+  });
+  finder?.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+
+  // The box above a table's boxes ticks them all, and how many are ticked is said.
+  const all = document.querySelector("[data-all]"), boxes = [...document.querySelectorAll("tbody [name=chosen]")];
+  function tally() {
+    const count = boxes.filter((box) => box.checked).length;
+    all.checked = count === boxes.length;
+    all.indeterminate = count > 0 && !all.checked;
+    live.textContent = `${count} chosen`;
+  }
+  all?.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    tally();
+  });
+  for (const box of boxes) box.addEventListener("change", tally);
+  boxes[0]?.form.addEventListener("reset", () => setTimeout(tally));
 
   // A page that shows a secret leaves nothing to come back to.
   const secret = document.querySelector("[data-secret-page]");
