@@ -37,6 +37,11 @@ def can_change_settings(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 
 
+def can_set_contact(person: Any) -> bool:
+    """Of one client or of many chosen in the list: it is one of the settings."""
+    return can_change_settings(person)
+
+
 def can_connect_pool(person: Any) -> bool:
     return _is(person, ADMINISTRATOR)
 

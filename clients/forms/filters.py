@@ -68,7 +68,6 @@ class ClientFilter(forms.Form):
         return [self[name] for name in TICKS]
 
     def apply(self, rows: Any) -> Any:
-        self.is_valid()
         chosen = self.chosen
         rows = rows.search(chosen.pop("q", ""))
         for name, (_, left) in TICKS.items():
@@ -80,6 +79,7 @@ class ClientFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, Any]:
+        self.is_valid()  # so that there is what was cleaned; of what is wrong nothing is left
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     @property

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clients.aws.cognito import Described, Gateway
-from clients.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Throttled
+from clients.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Throttled, refuse
 from clients.models import (
     AppClient,
     Operation,
@@ -23,7 +23,7 @@ from clients.models import (
     User,
     UserPool,
 )
-from clients.services import claims, secrets
+from clients.services import claims, contacts, secrets
 from clients.services.operations import Record, begin, drive, find_repeated, run_once, step
 from clients.validators import check_client_name, check_scope_names, check_validity, is_possible_scope
 
@@ -294,30 +294,28 @@ def change_settings(
     notes: str,
     via: str = "web",
 ) -> Operation:
-    """Name and token validity (seconds) are changed in Cognito and here, contact and notes here. Refusals as above."""
+    """Name and token validity (seconds) are changed in Cognito and here, contact and notes here; another contact is
+    an act of its own in the trail, and stays when Cognito refuses the rest. Refusals as above."""
     params = {
-        "client": app_client.public_id,
-        "generation": generation,
-        "name": name,
-        "access_token_seconds": access_token_seconds,
-        "contact": contact.pk if contact else None,
-        "notes": _mark(notes),
-    }
+        "client": app_client.public_id, "generation": generation, "name": name, "notes": _mark(notes),
+        "access_token_seconds": access_token_seconds, "contact": contact.pk if contact else None,
+    }  # fmt: skip
     if repeated := find_repeated(operation_id, CHANGE, params, actor):
         return repeated
     _must_be_changeable(app_client)
-    told = {"contact_before": app_client.contact_id, "notes_changed": notes != app_client.notes}
+    told = {"notes_changed": notes != app_client.notes}
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
+    problems["contact"] = contacts.check_contact(contact) if contact != app_client.contact else []
     renamed = AppClient(pk=app_client.pk, pool=app_client.pool, tenant=app_client.tenant, name=name)
     if not problems["name"] and _is_taken(renamed):
         problems["name"].append(_taken(app_client.tenant, name))
-    if any(problems.values()):
-        raise InvalidInput({field: sentences for field, sentences in problems.items() if sentences})
-    changes = {"name": name, "access_token_seconds": access_token_seconds, "contact": contact, "notes": notes}
+    refuse(problems)
+    changes = {"name": name, "access_token_seconds": access_token_seconds, "notes": notes}
 
     def write() -> Operation:
         claims.raise_generation(app_client, generation)
         _write_settings(app_client, changes)
+        contacts.write_contact(app_client, contact, actor=actor, via=via)
         return _begin_change(app_client, params, actor, operation_id, via, told)
 
     return run_once(operation_id, CHANGE, params, actor, write)
@@ -382,10 +380,8 @@ def _changes_for_cognito(app_client: AppClient, params: dict[str, Any]) -> Calla
 
 
 def _told(operation: Operation) -> dict[str, Any]:
-    """What changed here alone, for the trail: the contact, and that the notes did (never their text)."""
-    return {
-        key: operation.params[key] for key in ("contact_before", "contact", "notes_changed") if key in operation.params
-    }
+    """What changed here alone, for the trail: that the notes did, never their text."""
+    return {key: operation.params[key] for key in ("notes_changed",) if key in operation.params}
 
 
 def _facts(described: Described) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from clients import permissions
-from clients.models import AuditEntry
+from clients.models import AuditEntry, User
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, person, signed_in
 from clients.views.listing import cut
@@ -14,6 +14,7 @@ WORDS = {
     "client:create": "Create client",
     "client:change": "Change client",
     "client:change_lifetime": "Change secret lifetime",
+    "client:set_contact": "Set contact",
     "client:pause": "Pause client",
     "client:resume": "Resume client",
     "client:delete": "Delete client",
@@ -62,11 +63,19 @@ def client_activity(request: HttpRequest, public_id: str) -> HttpResponse:
     after = request.GET.get("after", "")
     entries = AuditEntry.objects.filter(app_client=app_client).select_related("actor", "origin")
     page, following = cut(entries, key="sequence", after=after if after.isdecimal() and len(after) < 19 else "")
-    lines = [_line(entry, is_staff=person(request).is_staff_member) for entry in page]
+    people = _people(page)
+    lines = [_line(entry, people, is_staff=person(request).is_staff_member) for entry in page]
     return client_page(request, app_client, "activity", {"lines": lines, "following": following})
 
 
-def _line(entry: AuditEntry, *, is_staff: bool) -> dict[str, Any]:
+def _people(entries: list[AuditEntry]) -> dict[Any, str]:
+    """The trail holds ids alone; who they are is said as of today."""
+    sides = [side for entry in entries for side in (entry.detail.get("before"), entry.detail.get("after"))]
+    ids = {side["contact"] for side in sides if isinstance(side, dict) and isinstance(side.get("contact"), int)}
+    return {found.pk: str(found) for found in User.objects.filter(pk__in=ids)} if ids else {}
+
+
+def _line(entry: AuditEntry, people: dict[Any, str], *, is_staff: bool) -> dict[str, Any]:
     """Members do not learn the addresses staff work from."""
     origin = getattr(entry, "origin", None)
     detail = entry.detail
@@ -75,14 +84,15 @@ def _line(entry: AuditEntry, *, is_staff: bool) -> dict[str, Any]:
         "what": WORDS.get(entry.action, entry.action),
         "from": origin.address if origin and is_staff else "",
         "sub": detail.get("ending") and f"secret ending …{detail['ending']}" or detail.get("step", ""),
-        "changes": _changes(detail),
+        "changes": _changes(detail, people),
     }
 
 
-def _changes(detail: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+def _changes(detail: dict[str, Any], people: dict[Any, str]) -> list[tuple[str, Any, Any]]:
     """(name, before, after) of what differs."""
     before, after = detail.get("before"), detail.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):
         return []
     names = sorted(before.keys() | after.keys())
-    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+    differing = [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+    return [(n, people.get(b, b), people.get(a, a)) if n == "contact" else (n, b, a) for n, b, a in differing]

@@ -13,6 +13,7 @@ from clients import permissions, sealing
 from clients.errors import InvalidInput, PortalError
 from clients.forms.app_clients import CreateForm, TenantChoice, scope_groups, suggest_name, template_scopes
 from clients.forms.attributes import attribute_lines, mark_problems, overrides_typed
+from clients.forms.bulk import ContactForm
 from clients.forms.errors import add_refusals
 from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
@@ -48,6 +49,7 @@ def client_list(request: HttpRequest) -> HttpResponse:
             "may_create": permissions.can_create_client(user), "is_first_page": is_first,
             "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
             "is_empty": not page and is_first and not filters.is_used,
+            "bulk": ContactForm(user=user) if page and permissions.can_set_contact(user) else None,
         },
     )  # fmt: skip
 
