@@ -21,6 +21,7 @@ TICKS = {
     "idle": ("Idle 90 days", "idle"),
     "two_secrets": ("Two secrets", "with_two_secrets"),
 }
+RARE = ("server", *TICKS)  # the views above the list are the usual ticks
 SAVED = ("attention", "expiring", "never_used", "idle", "undelivered", "out_of_sync")
 
 
@@ -85,11 +86,34 @@ class ClientFilter(forms.Form):
     @property
     def address(self) -> str:
         """The query that says the same and nothing else."""
-        return urlencode({name: "on" if value is True else value for name, value in self.chosen.items()})
+        return self._address_without("")
+
+    def _address_without(self, left: str) -> str:
+        return urlencode({n: "on" if value is True else value for n, value in self.chosen.items() if n != left})
 
     @property
     def is_used(self) -> bool:
         return bool(self.chosen)
+
+    @property
+    def is_rare_used(self) -> bool:
+        return any(name in self.chosen for name in RARE)
+
+    @property
+    def count(self) -> int:
+        """Of those in the bar: what is searched for stands in a box of its own."""
+        return len(self.chosen.keys() - {"q"})
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """(what is set, the address without it)."""
+        return [(self._in_words(name, value), self._address_without(name)) for name, value in self.chosen.items()]
+
+    def _in_words(self, name: str, value: Any) -> str:
+        label = str(self[name].label)
+        if value is True:
+            return label
+        return f"{label}: {dict(getattr(self.fields[name], 'choices', ())).get(value, value)}"
 
 
 def _twice(rows: Any) -> Any:

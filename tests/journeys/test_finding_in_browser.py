@@ -48,11 +48,12 @@ def test_search_and_filters_need_no_javascript(live_harbourline, page):
     page.get_by_role("searchbox").fill("northwind")
     page.get_by_role("searchbox").press("Enter")
     page.wait_for_url("**/clients/?q=northwind")
+    page.get_by_text("More filters").click()
     page.get_by_label("Never used").check()
     page.get_by_role("button", name="Filter").click()
     page.wait_for_url("**q=northwind**")
     assert "never_used=on" in page.url and page.get_by_role("link", name="northwind-orders-prod").count() == 1
-    page.get_by_role("link", name="Clear search and filters").click()
+    page.get_by_role("link", name="Clear all").click()
     page.wait_for_url("**/clients/")
     with page.expect_download() as download:
         page.get_by_role("link", name="Export CSV").click()
@@ -71,3 +72,50 @@ def test_scopes_editor_shrinks_to_what_is_looked_for_and_keeps_what_is_ticked(li
     assert page.url.endswith("tenant=northwind"), "Enter looks, it sends nothing"
     page.get_by_label("Find a scope").fill("")
     assert shown.count() > 2
+
+
+# --- The bar of filters ----------------------------------------------------------------------------
+
+NARROW = [{"viewport": {"width": width, "height": 900}} for width in (390, 320)]
+
+
+def test_filters_stand_in_one_line_where_there_is_room(live_harbourline, page):
+    sign_in(page)
+    create_client(page)
+    page.goto("/clients/")
+    choices = [page.get_by_role("combobox", name=name) for name in ("Status", "Tenant", "Scope", "Contact")]
+    tops = {round(choice.bounding_box()["y"]) for choice in choices}
+    assert len(tops) == 1 and page.get_by_label("Two secrets").is_hidden()
+    page.keyboard.press("/")
+    while not choices[0].evaluate("choice => choice === document.activeElement"):
+        page.keyboard.press("Tab")  # what is folded on a phone is reached by Tab here
+    page.keyboard.type("Active")
+    while page.evaluate("document.activeElement.textContent") != "Filter":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**status=active**")
+    page.get_by_role("link", name="Status: Active (remove)").press("Enter")
+    page.wait_for_url("**/clients/")
+
+
+def test_filters_in_use_show_those_that_are_rare(live_harbourline, page):
+    sign_in(page)
+    create_client(page)
+    page.goto("/clients/?two_secrets=on")
+    assert page.get_by_label("Two secrets").is_checked() and page.get_by_label("Two secrets").is_visible()
+    is_fit(page)
+
+
+@pytest.mark.parametrize("page", NARROW, ids=["390", "320"], indirect=True)
+def test_filters_fold_on_a_phone_and_unfold_by_keyboard(live_harbourline, page):
+    sign_in(page)
+    create_client(page)
+    page.goto("/clients/?status=active&q=north")
+    fold, status = page.locator(".bar > summary"), page.get_by_role("combobox", name="Status")
+    assert fold.inner_text().split() == ["Filter", "1", "set"] and status.is_hidden()
+    is_fit(page)
+    fold.press("Enter")
+    status.wait_for()
+    page.locator(".more > summary").press("Enter")
+    page.get_by_label("Two secrets").wait_for()
+    is_fit(page)

@@ -1,5 +1,6 @@
 """Finding a client from any clue, and the filters of the list."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -205,6 +206,43 @@ def test_search_of_values_is_answered_by_an_index(world):
     plan = TenantValue.objects.annotate(written=AS_WRITTEN).filter(written="X").explain()
     if connection.vendor == "sqlite":
         assert "tenant_value_written" in plan
+
+
+def chips(client, query):
+    """(words, where the link leads) of each."""
+    body = client.get(f"/clients/?{query}").content.decode()
+    found = re.findall(r'<a class="chip set" href="([^"]*)"><span class="clip">([^<]*)</span>', body)
+    return [(words, where.replace("&amp;", "&")) for where, words in found]
+
+
+def test_list_shows_each_set_filter_as_a_link_that_drops_it(client, operator, company):
+    assert chips(client, "q=gold&status=active&tenant=northwind&idle=on&scope=&server=nobody") == [
+        ("Search: gold", "/clients/?status=active&tenant=northwind&idle=on"),
+        ("Status: Active", "/clients/?q=gold&tenant=northwind&idle=on"),
+        ("Tenant: Northwind Logistics", "/clients/?q=gold&status=active&idle=on"),
+        ("Idle 90 days", "/clients/?q=gold&status=active&tenant=northwind"),
+    ]
+    assert chips(client, f"contact={operator.pk}") == [(f"Contact: {operator}", "/clients/")]
+    assert chips(client, "") == []
+
+
+def test_list_names_a_typed_filter_as_it_was_typed(client, operator, company, monkeypatch):
+    monkeypatch.setattr(filters, "LONGEST_CHOICE", 1)
+    assert chips(client, "tenant=%3Cb%3Eacme") == [("Tenant: &lt;b&gt;acme", "/clients/")]
+
+
+@pytest.mark.parametrize(
+    ("query", "is_open"), [("", False), ("status=active&q=o", False), ("server=orders", True), ("two_secrets=on", True)]
+)
+def test_list_opens_the_rare_filters_where_one_is_in_use(client, operator, company, query, is_open):
+    body = client.get(f"/clients/?{query}").content.decode()
+    assert ('<details class="fold more" open>' in body) is is_open
+
+
+@pytest.mark.parametrize(("query", "words"), [("", ""), ("q=o", ""), ("q=o&status=active&idle=on", "2 set")])
+def test_list_says_how_many_filters_the_fold_hides(client, operator, company, query, words):
+    (summary,) = re.findall(r'<summary class="btn">.*?</summary>', client.get(f"/clients/?{query}").content.decode())
+    assert re.sub(r"<[^>]*>", "", summary).split() == ["Filter", *words.split()]
 
 
 # --- The box on every page -------------------------------------------------------------------------
