@@ -28,4 +28,5 @@ urlpatterns = [
 handler400 = "clients.views.errors.bad_request"
 handler403 = "clients.views.errors.permission_denied"
 handler404 = "clients.views.errors.not_found"
+handler429 = "clients.views.errors.too_often"  # allauth looks for it
 handler500 = "clients.views.errors.server_error"

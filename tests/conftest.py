@@ -1,9 +1,12 @@
 """Fixtures every test may use: the sandbox as a process, a pool in it, and the rows of a small company."""
 
 import os
+import time
 
 import pytest
+from allauth.account.internal.flows import login
 from django.db import connection
+from django.test import Client
 
 from tests import local_aws, support
 
@@ -36,3 +39,21 @@ def lasting_world(transactional_db, sandbox):
     sandbox.clear()
     support.drop_audit_triggers(connection)
     return support.make_world(sandbox)
+
+
+class ConfirmedClient(Client):
+    """Whoever signs in through it has said who they are this very moment, as with a second factor."""
+
+    def force_login(self, user, backend=None):
+        super().force_login(user, backend)
+        session = self.session
+        session[login.AUTHENTICATION_METHODS_SESSION_KEY] = [
+            {"method": "password", "at": time.time(), "reauthenticated": True}
+        ]
+        session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+        session.save()
+
+
+@pytest.fixture
+def client():
+    return ConfirmedClient()

@@ -16,6 +16,7 @@ from clients.services.client_states import delete_client, pause_client, resume_c
 from clients.views.client_page import client_page
 from clients.views.fetching import Predicate, get_app_client, person, signed_in
 from clients.views.outcome import refused, say_outcome
+from clients.views.step_up import step_up
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Act:
     done: str
     after: str = "client-overview"
     is_final: bool = False
+    is_risky: bool = True
 
 
 ACTS = {
     "pause": Act(permissions.can_pause_client, pause_client, "Pause client", "The client is paused."),
-    "resume": Act(permissions.can_resume_client, resume_client, "Resume client", "The client is active again."),
+    "resume": Act(permissions.can_resume_client, resume_client, "Resume client", "The client is active again.",
+                  is_risky=False),
     "delete": Act(permissions.can_delete_client, delete_client, "Delete client", "The client is deleted.",
                   after="client-list", is_final=True),
 }  # fmt: skip
@@ -58,6 +61,8 @@ def _act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
     form = TypedForm(posted, wanted=app_client.name) if act.is_final else ReasonForm(posted)
     if posted is None or not form.is_valid():
         return _page(request, app_client, name, form, status=422 if posted is not None else 200)
+    if act.is_risky and (asked := step_up(request, back=request.path)):
+        return asked
     said: dict[str, Any] = {key: form.cleaned_data[key] for key in ("operation_id", "reason")}
     try:
         operation = act.do(app_client, actor=person(request), **said)

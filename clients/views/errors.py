@@ -45,6 +45,11 @@ def conflict(request: HttpRequest, why: str, *, back: str = "", technical: str =
     return error_page(request, 409, "This was not saved", why, act, technical=technical, back=back)
 
 
+def too_often(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    why = "There were too many tries in a short time. Nothing was done."
+    return error_page(request, 429, "Too many tries", why, "Wait a minute, then try again.")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     why = "The portal made a mistake. What had been saved is still saved."
     return error_page(request, 500, "Something went wrong here", why, "Try again. If it stays, tell us the reference.")

@@ -17,6 +17,7 @@ from clients.templatetags.portal import living
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, get_secret, person, signed_in
 from clients.views.outcome import refused
+from clients.views.step_up import step_up
 
 
 @signed_in("GET")
@@ -33,6 +34,8 @@ def secret_show(request: HttpRequest, public_id: str, secret_id: str) -> HttpRes
     """The panel is the answer to this POST itself: there is no address where a value could be seen again."""
     app_client = get_app_client(request, public_id, permissions.can_show_secret)
     secret = get_secret(app_client, secret_id)
+    if asked := step_up(request, back=reverse("client-secrets", args=[public_id])):
+        return asked
     try:
         _answer(request, app_client, secret, "")  # whatever is wrong with it shows before the one reveal is spent
         value = reveal_secret(secret, actor=person(request))

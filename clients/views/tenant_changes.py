@@ -13,6 +13,7 @@ from clients.models import AppClient, Tenant, TenantChange, TenantChangeKind, Us
 from clients.services.tenant_changes import FROM, start_change, to_follow
 from clients.views.fetching import get_tenant, person, signed_in
 from clients.views.outcome import refused
+from clients.views.step_up import step_up
 
 SHOWN = 20
 BUTTONS = {
@@ -31,6 +32,8 @@ def tenant_change_start(request: HttpRequest, slug: str, kind: str) -> HttpRespo
     form = TypedForm(posted, wanted=tenant.slug) if is_final else ReasonForm(posted)
     if posted is None or not form.is_valid():
         return _page(request, tenant, chosen, form, status=422 if posted is not None else 200)
+    if chosen != TenantChangeKind.RESUME and (asked := step_up(request, back=request.path)):
+        return asked
     said: dict[str, Any] = {"reason": form.cleaned_data["reason"], "typed": form.cleaned_data.get("typed", "")}
     try:
         change = start_change(tenant, chosen, actor=person(request), **said)

@@ -21,6 +21,14 @@ def create_client(page, tenant="northwind", name="northwind-orders-prod"):
     page.wait_for_url("**/clients/0*/**")
 
 
+def confirm(page):
+    """Says once more who one is, before a risky act."""
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
+    assert faults(page) == [], page.url
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm and go on").click()
+
+
 def faults(page):
     """What axe finds, and anything wider than the window; nothing can be asked of a page without JavaScript."""
     if not page.has_script:

@@ -7,7 +7,7 @@ from playwright.sync_api import Error
 
 from clients.models import AppClient, Secret
 from tests.journeys.kits import payload, rows_in, run, table_rows
-from tests.journeys.steps import create_client, is_fit, sign_in
+from tests.journeys.steps import confirm, create_client, is_fit, sign_in
 
 pytestmark = pytest.mark.browser
 WAYS = {
@@ -86,6 +86,7 @@ def test_operator_creates_shows_once_and_the_downloaded_kit_runs_unchanged(live_
     page.wait_for_url("**/clients/0*/**")
     is_fit(page)
     page.get_by_role("button", name="Show credentials").first.click()
+    confirm(page)
     value = shown_secret(page)
     kit = download_kit(page, tmp_path)
     assert value.encode() in kit.read_bytes()

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.models import AppClient
-from tests.journeys.steps import create_client, faults, is_fit, sign_in
+from tests.journeys.steps import confirm, create_client, faults, is_fit, sign_in
 
 pytestmark = pytest.mark.browser
 TABS = ("", "secrets/", "scopes/", "attributes/", "snippets/", "activity/", "settings/")
@@ -36,6 +36,7 @@ def test_every_page_is_clean_for_axe_and_does_not_overflow(live_harbourline, pag
         found[path] = faults(page)
     page.goto(home + "secrets/")
     page.get_by_role("button", name="Show credentials").first.click()
+    confirm(page)
     page.get_by_role("heading", name="Save this secret now").wait_for()
     found["show"] = faults(page)
     assert {where: what for where, what in found.items() if what} == {}

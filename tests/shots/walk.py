@@ -24,6 +24,7 @@ MORE = {
     "client-draft": "/clients/new/?tenant=northwind&template=read",
     "nothing-found": "/clients/?q=nothing-like-this",
     "not-there": "/nowhere/",
+    "component-list": "/components/",
 }
 ROUTES = Path(__file__).resolve().parent.parent / "views" / "routes.csv"
 # Answers to a POST, single-use links and addresses that are no page.
@@ -60,6 +61,9 @@ def _prepare(browser: Browser, facts: dict[str, Any]) -> None:
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Pause client").click()
     _say_why(page, "Pause client")
+    page.get_by_label("Your password").fill(facts["logins"]["administrator"]["password"])
+    page.get_by_role("button", name="Confirm and go on").click()
+    page.wait_for_load_state()
     page.goto("/tenants/harbour-foods/pause/")
     _say_why(page, "Pause tenant")
     page.goto("/scopes/")
