@@ -38,6 +38,7 @@ OUTCOME_ICONS = {
     Outcome.UNKNOWN: ("help", "warn"),
     Outcome.RESOLVED: ("ok", "ok"),
 }
+LIFE_TONES = {"end": "bad", "due": "warn", "new": "move"}  # by the class of its slot
 UNITS = ((86_400, "day"), (3600, "h"), (60, "min"))
 
 
@@ -178,7 +179,7 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
         words = "just now"
     return format_html(
         '<span class="when" tabindex="0"><time datetime="{}">{}</time><span class="tip"> {}</span></span>',
-        moment.isoformat(timespec="seconds"), words, moment.strftime("%-d %b %Y, %H:%M:%S UTC"),
+        moment.isoformat(timespec="seconds"), words, _exactly(moment),
     )  # fmt: skip
 
 
@@ -189,6 +190,35 @@ def utc(moment: datetime | None, never: str = "Never") -> SafeString | str:
         return never
     words = moment.astimezone(timezone.get_default_timezone()).strftime("%-d %b %Y, %H:%M UTC")
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(timespec="seconds"), words)
+
+
+@register.simple_tag
+def life(secret: Secret) -> SafeString:
+    """A secret's age and ending, and below them how much of its lifetime is used: no bar for one without an end. Above
+    them, on hover and on focus, from when until when."""
+    made, ends = secret.created_at, secret.expires_at
+    age = max((timezone.now() - made).total_seconds(), 0)
+    until = format_html("<br>{} {}", "Ends" if ends > timezone.now() else "Ended", _exactly(ends)) if ends else ""
+    return format_html(
+        '<span class="when lived" tabindex="0"><span><time datetime="{}">{}</time> {}</span>{}'
+        '<span class="tip"> Made {}{}</span></span>',
+        made.isoformat(timespec="seconds"), _distance(age) if age >= 60 else "just now", last_four(secret),
+        _life_bar(secret, age, (ends - made).total_seconds()) if ends else "", _exactly(made), until,
+    )  # fmt: skip
+
+
+def _life_bar(secret: Secret, age: float, whole: float) -> SafeString:
+    used = round(100 * age / whole) if age < whole else 100
+    words = f"{used}% of its lifetime used" if age < whole else "Its lifetime is over"
+    return format_html(
+        '<svg class="life {}" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="track" width="100" height="4"/><rect class="used" width="{}" height="4"/></svg>',
+        LIFE_TONES.get(_slot_class(secret), ""), words, used,
+    )  # fmt: skip
+
+
+def _exactly(moment: datetime) -> str:
+    return moment.astimezone(timezone.get_default_timezone()).strftime("%-d %b %Y, %H:%M:%S UTC")
 
 
 # --- Figures ---------------------------------------------------------------------------------------
