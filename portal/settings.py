@@ -33,6 +33,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "clients",
 ]
@@ -51,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "clients.views.second_factor.RequireSecondFactor",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -123,6 +126,19 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 PASSWORD_RESET_TIMEOUT = 3600
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+MFA_ADAPTER = "clients.views.account.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "activate_totp": "clients.forms.second_factor.ActivateAppForm",
+    "add_webauthn": "clients.forms.second_factor.AddPasskeyForm",
+    "authenticate_webauthn": "clients.forms.second_factor.PasskeyForm",
+    "login_webauthn": "clients.forms.second_factor.PasskeyLoginForm",
+}
+MFA_TOTP_ISSUER = "Client Portal"
+MFA_REAUTHENTICATION_REQUIRED = False  # ours stands before these pages (`views/step_up.py`): theirs lets some through
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO  # http://localhost; production is https or does not start
+REQUIRE_SECOND_FACTOR = env.bool("PORTAL_REQUIRE_SECOND_FACTOR", default=not (DEBUG or DEMO))  # of staff
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # the default is whatever host the request named
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"

@@ -1,7 +1,14 @@
 """Where each path goes; the app's own routes stand in `clients/urls.py`."""
 
 from allauth.account import views as account
-from django.urls import include, path, re_path
+from allauth.mfa.base import views as mfa
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
+from allauth.usersessions import views as sessions
+from django.urls import include, path, re_path, reverse_lazy
+
+from clients.views.step_up import confirmed
 
 # Named one by one: allauth would also bring sign-up, an address book and codes by mail. People come by invitation,
 # and an address is changed by an administrator. The names are allauth's; it finds its own pages by them.
@@ -20,7 +27,24 @@ account_urls = [
     path("password/reset/key/done/", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
 ]
 
+remove_passkey = webauthn.RemoveWebAuthnView.as_view(success_url=reverse_lazy("mfa_index"))
+# Whatever changes how one signs in asks first who it is.
+second_factor_urls = [
+    path("", mfa.index, name="mfa_index"),
+    path("authenticate/", mfa.authenticate, name="mfa_authenticate"),
+    path("totp/activate/", confirmed(totp.activate_totp), name="mfa_activate_totp"),
+    path("totp/deactivate/", confirmed(totp.deactivate_totp), name="mfa_deactivate_totp"),
+    path("recovery-codes/", confirmed(recovery_codes.view_recovery_codes), name="mfa_view_recovery_codes"),
+    path("recovery-codes/generate/", confirmed(recovery_codes.generate_recovery_codes),
+         name="mfa_generate_recovery_codes"),
+    path("passkeys/add/", confirmed(webauthn.add_webauthn), name="mfa_add_webauthn"),
+    path("passkeys/<int:pk>/remove/", confirmed(remove_passkey), name="mfa_remove_webauthn"),
+    path("passkeys/login/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+]  # fmt: skip
+
 urlpatterns = [
+    path("account/second-factor/", include(second_factor_urls)),
+    path("account/sessions/", sessions.list_usersessions, name="usersessions_list"),
     path("account/", include(account_urls)),
     path("", include("clients.urls")),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from allauth.account.models import EmailAddress
 
 from clients.models import AppClient, Role, Tenant, User, UserPool
 from clients.models.ids import new_ulid
@@ -143,6 +144,9 @@ def make_world(sandbox: Sandbox) -> World:
         people[role.value] = User.objects.create_user(
             f"{role}@northwind.example", PASSWORD, role=role, name=role.label, tenant=rows["northwind"]
         )
+    EmailAddress.objects.bulk_create(  # as accepting an invitation leaves it
+        EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in people.values()
+    )
     return World(sandbox, pool, rows, people, cognito)
 
 

@@ -9,7 +9,7 @@ def sign_in(page, who="operator"):
     page.goto("/")
     page.get_by_label("Email").fill(f"{who}@portal.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.locator(".topbar").wait_for()
 
 

@@ -92,7 +92,7 @@ def _signed_in(browser: Browser, facts: dict[str, Any], role: str, **options: An
     page.goto("/account/login/")
     page.get_by_label("Email").fill(login["email"])
     page.get_by_label("Password", exact=True).fill(login["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_load_state()
     page.close()
     return context

@@ -114,6 +114,7 @@ def _retirement(app_client):
 
 
 ARGUMENTS = {
+    "mfa_remove_webauthn": lambda app_client: [1],
     "account_reset_password_from_key": lambda app_client: ["1", "used-before"],
     "operation-retry": lambda app_client: [app_client.operations.get().pk],
     "tenant-change-start": lambda app_client: [app_client.tenant.slug, "off-board"],

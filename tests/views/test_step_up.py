@@ -76,9 +76,7 @@ def test_confirmed_once_is_enough_for_ten_minutes_and_no_longer(desk, world, rev
     record(desk, operator, at=time.time() - 599, reauthenticated=True)
     assert not asked(desk.post(reveal))
     record(desk, operator, at=time.time() - 601, reauthenticated=True)
-    page = desk.post(
-        reverse("client-pause", args=[app_client.public_id]), {"operation_id": new_ulid(), "reason": "x"}
-    )
+    page = desk.post(reverse("client-pause", args=[app_client.public_id]), {"operation_id": new_ulid(), "reason": "x"})
     assert asked(page)
 
 
