@@ -97,3 +97,12 @@ def can_see_operations(person: Any) -> bool:
 
 def can_retry_operation(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_manage_people(person: Any) -> bool:
+    """Of whom: `managed_by` of people and invitations. Administrators also their roles."""
+    return _is(person, ADMINISTRATOR, OPERATOR, MANAGER)
+
+
+def can_change_role(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR)

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -19,7 +20,17 @@ class Role(models.TextChoices):
 TENANT_ROLES = (Role.MANAGER, Role.DEVELOPER)
 
 
-class UserManager(BaseUserManager["User"]):
+class UserQuerySet(models.QuerySet["User"]):
+    def managed_by(self, user: "User") -> "UserQuerySet":
+        """Administrators manage everybody, operators the members of all tenants, managers their colleagues."""
+        if user.role == Role.ADMINISTRATOR:
+            return self
+        if user.role == Role.OPERATOR:
+            return self.filter(role__in=TENANT_ROLES)
+        return self.filter(tenant=user.tenant_id) if user.role == Role.MANAGER else self.none()
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     def create_user(self, email: str, password: str | None = None, **fields) -> "User":
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
@@ -40,6 +51,7 @@ class User(AbstractBaseUser):
         "clients.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="members"
     )
     is_active = models.BooleanField(default=True)
+    session_epoch = models.PositiveIntegerField(default=0, help_text="Raised to end every session of theirs.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
@@ -63,9 +75,29 @@ class User(AbstractBaseUser):
     def is_staff_member(self) -> bool:
         return self.role not in TENANT_ROLES
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Compared at every request: with another password, role or tenant, or a raised epoch, a session is over."""
+        who = f"{self.password}|{self.role}|{self.tenant_id}|{self.session_epoch}"
+        return salted_hmac("clients.User.session", who, secret=secret, algorithm="sha256").hexdigest()
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> "InvitationQuerySet":
+        """Neither accepted nor withdrawn; also one that has expired, which can be sent again."""
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
+
+    def managed_by(self, user: User) -> "InvitationQuerySet":
+        if user.role == Role.ADMINISTRATOR:
+            return self
+        if user.role == Role.OPERATOR:
+            return self.filter(role__in=TENANT_ROLES)
+        return self.filter(tenant=user.tenant_id) if user.role == Role.MANAGER else self.none()
+
 
 class Invitation(models.Model):
     """A single-use link for one person; only the token's hash is stored."""
+
+    objects = InvitationQuerySet.as_manager()
 
     email = models.EmailField(max_length=254)
     role = models.CharField(max_length=20, choices=Role.choices)

@@ -2,18 +2,23 @@
 
 import hashlib
 import secrets as random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from clients.errors import Conflict, InvalidInput
-from clients.models import TENANT_ROLES, Invitation, Outcome, Role, Tenant, User
+from clients.errors import Conflict, InvalidInput, refuse
+from clients.models import TENANT_ROLES, AppClient, Invitation, Outcome, Role, Tenant, User
 from clients.services import audit
+from clients.services.contacts import check_contact, write_contact
 
 VALID_FOR = timedelta(days=7)
 
@@ -47,6 +52,100 @@ def invite(email: str, role: str, *, tenant: Tenant | None = None, actor: User |
         )
         audit.append("person:invite", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"role": role})
     return token
+
+
+def roles_given_by(actor: User) -> list[Role]:
+    """Administrators give every role, operators and managers those of tenants."""
+    return list(Role) if actor.role == Role.ADMINISTRATOR else list(TENANT_ROLES)
+
+
+def send_again(invitation: Invitation, *, actor: User, via: str = "web") -> str:
+    """A new token, valid 7 days; the one before is worth nothing. Refused (Conflict): accepted or withdrawn."""
+    token = random.token_urlsafe(32)
+    _close(
+        invitation, actor, via, "person:invite_again", token_hash=_hash(token), expires_at=timezone.now() + VALID_FOR
+    )
+    return token
+
+
+def withdraw_invitation(invitation: Invitation, *, actor: User, via: str = "web") -> None:
+    """The link opens nothing any more. Refused (Conflict): accepted or withdrawn before."""
+    _close(invitation, actor, via, "person:invite_withdraw", revoked_at=timezone.now())
+
+
+def _close(invitation: Invitation, actor: User, via: str, action: str, **changes: Any) -> None:
+    with transaction.atomic():
+        if not Invitation.objects.open().filter(pk=invitation.pk).update(**changes):
+            raise Conflict("This invitation was accepted or withdrawn meanwhile.")
+        detail = {"role": invitation.role, "invitation": invitation.pk}
+        audit.append(action, Outcome.OK, actor=actor, via=via, tenant=invitation.tenant, detail=detail)
+
+
+def change_role(user: User, role: str, *, actor: User, via: str = "web") -> None:
+    """From the next request on; every session of theirs ends. Refused: one's own role, a member's to staff or the
+    other way round (invite them anew: the trail keeps who they were), the last administrator's."""
+    staff = [r for r in Role if r not in TENANT_ROLES]
+    allowed = list(TENANT_ROLES) if user.role in TENANT_ROLES else staff
+    refuse({"role": [
+        *(["Nobody changes their own role."] if user == actor else []),
+        *([f"{user} can be: {', '.join(r.label for r in allowed)}."] if role not in allowed else []),
+    ]})  # fmt: skip
+    if role == user.role:
+        return
+    before = user.role
+    with _one_administrator_stays():
+        if not _write(user, role=role, session_epoch=F("session_epoch") + 1):
+            raise Conflict(f"Somebody else changed {user} at this moment. Look at the page again.")
+        detail = {"person": user.pk, "before": {"role": before}, "after": {"role": role}}
+        audit.append("person:change_role", Outcome.OK, actor=actor, via=via, tenant=user.tenant, detail=detail)
+
+
+def deactivate(user: User, *, actor: User, heir: User | None = None, via: str = "web") -> int:
+    """They are signed out and cannot sign in; clients and tenants they looked after go to `heir`. Returns how many
+    clients that are. Refused: oneself, the last administrator, clients without an heir, an heir who is not of the
+    active staff."""
+    held = AppClient.objects.present().filter(contact=user)
+    problems: dict[str, list[str]] = {"heir": check_contact(heir)}
+    if user == actor:
+        problems["heir"].append("Nobody takes their own access away. Ask another administrator.")
+    if heir == user or (heir is None and (held.exists() or Tenant.objects.filter(contact=user).exists())):
+        problems["heir"].append("Say who looks after their clients and tenants from now on.")
+    refuse(problems)
+    with _one_administrator_stays():
+        if not _write(user, is_active=False, session_epoch=F("session_epoch") + 1):
+            raise Conflict(f"Somebody else changed {user} at this moment. Look at the page again.")
+        clients = list(held)
+        for app_client in clients:
+            write_contact(app_client, heir, actor=actor, via=via, generation=F("generation") + 1)
+        Tenant.objects.filter(contact=user).update(contact=heir, generation=F("generation") + 1)
+        detail = {"person": user.pk, "heir": heir.pk if heir else None, "clients": len(clients)}
+        audit.append("person:deactivate", Outcome.OK, actor=actor, via=via, tenant=user.tenant, detail=detail)
+    return len(clients)
+
+
+def activate(user: User, *, actor: User, via: str = "web") -> None:
+    """They may sign in again, with a new session."""
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+            detail = {"person": user.pk}
+            audit.append("person:activate", Outcome.OK, actor=actor, via=via, tenant=user.tenant, detail=detail)
+
+
+def _write(user: User, **changes: Any) -> int:
+    """Only while they are as the caller saw them."""
+    return User.objects.filter(pk=user.pk, role=user.role, is_active=True).update(**changes)
+
+
+@contextmanager
+def _one_administrator_stays() -> Iterator[None]:
+    """A transaction that fails when no administrator is left after it. Their rows are held first: two who remove each
+    other at once would else both succeed."""
+    with transaction.atomic():
+        administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
+        list(administrators.select_for_update().order_by("pk").values_list("pk"))
+        yield
+        if not administrators.exists():
+            refuse({"role": ["This is the last administrator. Make somebody else one first."]})
 
 
 def accept_invitation(token: str, *, name: str, password: str, via: str = "web") -> User:

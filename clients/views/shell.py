@@ -62,6 +62,10 @@ class Shell:
         return AttributeDefinition.objects.filter(retired_at__isnull=True).count()
 
     @property
+    def may_manage_people(self) -> bool:
+        return permissions.can_manage_people(self.user)
+
+    @property
     def may_see_operations(self) -> bool:
         return permissions.can_see_operations(self.user)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from clients.models import (
     AppClient,
     AttributeDefinition,
+    Invitation,
     ResourceServer,
     Retirement,
     Role,
@@ -104,6 +105,17 @@ def _tenant_change(app_client):
     return [app_client.tenant.slug, change.public_id]
 
 
+def _developer():
+    return User.objects.get(role=Role.DEVELOPER)
+
+
+def _invitation():
+    tenant = _developer().tenant
+    return Invitation.objects.first() or Invitation.objects.create(
+        email="new@northwind.example", role=Role.DEVELOPER, tenant=tenant, expires_at=timezone.now(), token_hash="x"
+    )
+
+
 def _retirement(app_client):
     server = ResourceServer.objects.get(identifier="orders")
     going = Retirement.objects.first() or Retirement.objects.create(
@@ -114,6 +126,10 @@ def _retirement(app_client):
 
 
 ARGUMENTS = {
+    **dict.fromkeys(
+        ("person-page", "person-role", "person-deactivate", "person-activate"), lambda _: [_developer().pk]
+    ),
+    **dict.fromkeys(("invitation-again", "invitation-withdraw"), lambda _: [_invitation().pk]),
     "mfa_remove_webauthn": lambda app_client: [1],
     "account_reset_password_from_key": lambda app_client: ["1", "used-before"],
     "operation-retry": lambda app_client: [app_client.operations.get().pk],

@@ -1,0 +1,57 @@
+"""Forms about people: inviting, roles, leaving."""
+
+from typing import Any
+
+from django import forms
+
+from clients.models import TENANT_ROLES, Role, Tenant, User
+from clients.services.people import roles_given_by
+
+
+class InviteForm(forms.Form):
+    """What the inviter may give; a manager invites to their own organisation, which is not asked for."""
+
+    email = forms.EmailField(max_length=254, label="Email", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField()
+    tenant = forms.ModelChoiceField(
+        Tenant.objects.none(), required=False, to_field_name="slug", empty_label="None: staff",
+        help_text="For managers and developers: whose they are.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, inviter: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.inviter = inviter
+        role: Any = self.fields["role"]
+        role.choices = [(role.value, role.label) for role in roles_given_by(inviter)]
+        if inviter.role == Role.MANAGER:
+            del self.fields["tenant"]
+        else:
+            tenant: Any = self.fields["tenant"]
+            tenant.queryset = Tenant.objects.all()
+
+    @property
+    def whose(self) -> Tenant | None:
+        return self.inviter.tenant if self.inviter.role == Role.MANAGER else self.cleaned_data["tenant"]
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField()
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        role: Any = self.fields["role"]
+        role.initial = user.role
+        is_member = user.role in TENANT_ROLES
+        role.choices = [(r.value, r.label) for r in Role if (r in TENANT_ROLES) == is_member]
+
+
+class LeaveForm(forms.Form):
+    heir = forms.ModelChoiceField(
+        User.objects.none(), required=False, empty_label="Nobody", label="Their clients and tenants go to"
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        heir: Any = self.fields["heir"]
+        staff = User.objects.filter(tenant__isnull=True, is_active=True).exclude(pk=user.pk)
+        heir.queryset = staff.order_by("name", "email")
