@@ -2,7 +2,7 @@
 
 from clients.models.app_clients import AppClient, Status, attention_needs
 from clients.models.audit import AuditEntry, AuditOrigin, Outcome
-from clients.models.operations import LIVE, Operation, OperationState, Priority
+from clients.models.operations import EVERYTHING, LIVE, Operation, OperationState, Priority, is_overtaken
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
 from clients.models.pools import (
     GOING_ON,
@@ -27,6 +27,7 @@ from clients.models.tenants import (
 )
 
 __all__ = [
+    "EVERYTHING",
     "GOING_ON",
     "LIVE",
     "TENANT_ROLES",
@@ -58,5 +59,6 @@ __all__ = [
     "TriggerMode",
     "User",
     "UserPool",
+    "is_overtaken",
     "attention_needs",
 ]

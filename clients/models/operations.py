@@ -18,6 +18,7 @@ class OperationState(models.TextChoices):
     GIVEN_UP = "given_up", "Given up"
 
 
+EVERYTHING = "*"
 LIVE = (OperationState.RUNNING, OperationState.WAITING)
 
 
@@ -44,11 +45,29 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return ready.order_by("priority", "next_try_at")
 
     def stuck(self) -> "OperationQuerySet":
-        """Waiting, left alone, or ended without success and not made good by a later one on the same target."""
+        """Waiting, left alone, or ended without success and not overtaken by a later one about the same."""
         left = Q(state=OperationState.RUNNING, lease_until__lte=timezone.now() - timedelta(minutes=5))
         ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
-        later = Operation.objects.filter(target=OuterRef("target"), pk__gt=OuterRef("pk"))
-        return self.filter(Q(state=OperationState.WAITING) | left | (ended & ~Exists(later)))
+        return self.filter(Q(state=OperationState.WAITING) | left | (ended & ~is_overtaken()))
+
+    def not_made_good(self) -> "OperationQuerySet":
+        """What it wanted has not reached Cognito: not done, nor anything later about the same."""
+        made_good = _later().filter(SAME, state=OperationState.DONE)
+        return self.exclude(state=OperationState.DONE).exclude(Exists(made_good))
+
+
+# For subqueries: about the same of a target, or about all of it. A new name does not make good that the scopes never
+# arrived.
+SAME = Q(aspect=OuterRef("aspect")) | Q(aspect=EVERYTHING)
+
+
+def _later() -> OperationQuerySet:
+    return Operation.objects.filter(target=OuterRef("target"), created_at__gt=OuterRef("created_at"))
+
+
+def is_overtaken() -> Q:
+    """By a later wish that this one must not undo; one about all of its target would undo any."""
+    return Q(Exists(_later().filter(SAME))) | Q(Q(aspect=EVERYTHING) & Q(Exists(_later())))
 
 
 class Operation(models.Model):
@@ -57,6 +76,9 @@ class Operation(models.Model):
     id = models.CharField(primary_key=True, max_length=26, default=new_ulid)
     kind = models.CharField(max_length=40)
     target = models.CharField(max_length=60, help_text="One live operation per target.")
+    aspect = models.CharField(
+        max_length=20, default=EVERYTHING, help_text="What of its target it writes: a later one about the same counts."
+    )
     pool = models.ForeignKey("clients.UserPool", on_delete=models.PROTECT, related_name="operations")
     app_client = models.ForeignKey("clients.AppClient", null=True, on_delete=models.PROTECT, related_name="operations")
     params = models.JSONField(default=dict)
@@ -100,3 +122,10 @@ class Operation(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def told(self) -> str:
+        """Why it is not done, for whoever waits for it."""
+        if self.is_live:
+            return "its change has not reached Cognito yet."
+        return f"{self.last_error or 'It was given up.'} It is not tried again by itself; see Operations."

@@ -345,7 +345,7 @@ def _begin_change(
 ) -> Operation:  # fmt: skip
     return begin(
         operation_id, CHANGE, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor, via=via,
-        pool=app_client.pool, app_client=app_client,
+        pool=app_client.pool, app_client=app_client, aspect="scopes" if "scopes" in params else "settings",
     )  # fmt: skip
 
 

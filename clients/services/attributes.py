@@ -354,7 +354,7 @@ def change_attributes(
         _publish_anew(AppClient.objects.filter(pk=app_client.pk))
         return begin(
             operation_id, CHANGE_ATTRIBUTES, target=f"client:{app_client.public_id}", params=params, told=told,
-            actor=actor, via=via, pool=app_client.pool, app_client=app_client,
+            actor=actor, via=via, pool=app_client.pool, app_client=app_client, aspect="attributes",
         )  # fmt: skip
 
     return run_once(operation_id, CHANGE_ATTRIBUTES, params, actor, write)

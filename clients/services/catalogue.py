@@ -281,7 +281,9 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
         )
 
     def record() -> dict[str, Any]:
-        _mirror(pool, changed.after)
+        server = _mirror(pool, changed.after)
+        # Raised again: whoever opened the form while this one waited saw what was there before it.
+        ResourceServer.objects.filter(pk=server.pk).update(generation=F("generation") + 1)
         return {"identifier": params["server"], "before": changed.before.facts(), "after": changed.after.facts()}
 
     return record

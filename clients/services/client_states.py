@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from clients.aws.cognito import Described
 from clients.errors import Conflict, InvalidInput, NotFound
-from clients.models import AppClient, Operation, Secret, SecretState, Status, TenantStatus, User
+from clients.models import EVERYTHING, AppClient, Operation, Secret, SecretState, Status, TenantStatus, User
 from clients.services import claims
 from clients.services.app_clients import client_of, gateway_for
 from clients.services.operations import Record, begin, find_repeated, run_once, step
@@ -40,6 +40,7 @@ def _begin(
         return begin(
             operation_id, kind, target=f"client:{fresh.public_id}", params=params, told={"status_before": fresh.status},
             actor=actor, via=via, pool=fresh.pool, app_client=fresh, reason=reason.strip()[:500],
+            aspect=EVERYTHING if kind == DELETE else "flow",
         )  # fmt: skip
 
     return run_once(operation_id, kind, params, actor, write)

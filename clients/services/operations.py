@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clients.errors import Conflict, OutcomeUnknown, PortalError, Throttled
-from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, User
+from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, User, is_overtaken
 from clients.models.ids import new_ulid
 from clients.services import audit
 from clients.services.crash import crash
@@ -333,7 +333,7 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
     """Puts a waiting, refused or given-up operation on again, now. Refused when its target has another live one, or a
     later one: what was wished for then may not be what is wished for now."""
     now = timezone.now()
-    if Operation.objects.filter(target=operation.target, created_at__gt=operation.created_at).exists():
+    if Operation.objects.filter(pk=operation.pk).filter(is_overtaken()).exists():
         raise Conflict("There was a later change to this. Look at what it is now, and change that if you need to.")
     settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     if operation.step_in_flight and operation.step_started_at + timedelta(seconds=settle) > now:

@@ -23,7 +23,7 @@ from clients.models import (
 )
 from clients.models.ids import new_ulid
 from clients.services import audit, catalogue
-from clients.services.app_clients import CHANGE, change_scopes
+from clients.services.app_clients import change_scopes
 from clients.services.operations import drive
 
 logger = logging.getLogger(__name__)
@@ -147,8 +147,7 @@ def advance(retirement: Retirement) -> bool:
             return True
         except PortalError as error:
             stuck = f"{app_client.name}: {error.sentence}"
-    if not stuck and (name := _unfinished(retirement)):
-        stuck = f"{name}: its change has not reached Cognito yet."
+    stuck = stuck or _unfinished(retirement)
     if stuck:
         _wait(retirement, stuck)
         return False
@@ -179,13 +178,10 @@ def _go_on(retirement: Retirement) -> None:
 
 
 def _unfinished(retirement: Retirement) -> str:
-    """The name of a client whose release Cognito has not got yet: until then the scope must not go."""
+    """A client whose release Cognito has not got yet, and why: until then the scope must not go."""
     begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
-    for operation in begun.exclude(state=OperationState.DONE).select_related("app_client"):
-        later = Operation.objects.filter(app_client=operation.app_client, kind=CHANGE, pk__gt=operation.pk)
-        if not later.filter(state=OperationState.DONE).exists():
-            return str(operation.app_client)
-    return ""
+    first = begun.not_made_good().select_related("app_client").first()
+    return f"{first.app_client}: {first.told}" if first else ""
 
 
 def _remove(retirement: Retirement) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput, PortalError
@@ -144,18 +144,13 @@ def _take_along(change: TenantChange, app_client: AppClient) -> str:
                 return ""
     except PortalError as error:
         return error.sentence
-    if ended.is_live:
-        return "its change has not reached Cognito yet."
-    return f"{ended.last_error} It is not tried again by itself; see Operations."
+    return ended.told
 
 
 def _unfinished(change: TenantChange) -> str:
-    """A client whose change Cognito has not got yet, and that no later change has made good."""
-    done = Operation.objects.filter(app_client=OuterRef("app_client"), state=OperationState.DONE)
-    later = done.filter(created_at__gt=OuterRef("created_at"))
-    waiting = _begun(change).exclude(state=OperationState.DONE).exclude(Exists(later)).select_related("app_client")
-    first = waiting.first()
-    return f"{first.app_client}: its change has not reached Cognito yet." if first else ""
+    """A client whose change Cognito has not got yet, and why."""
+    first = _begun(change).not_made_good().select_related("app_client").first()
+    return f"{first.app_client}: {first.told}" if first else ""
 
 
 def _finish(change: TenantChange) -> int:

@@ -8,7 +8,9 @@ from clients.errors import Conflict, InvalidInput
 from clients.models import AuditEntry, Operation, OperationState, Outcome, ResourceServer, Retirement, Scope
 from clients.models.ids import new_ulid
 from clients.services import catalogue, retirements
-from clients.services.operations import resume_due
+from clients.services.app_clients import change_settings
+from clients.services.client_states import delete_client
+from clients.services.operations import resume_due, retry_operation
 
 
 @pytest.fixture(autouse=True)
@@ -324,3 +326,74 @@ def test_removing_a_scope_keeps_a_name_given_in_cognito(world):
     retirements.release_holders(retirement, actor=world.people["operator"], typed="")
     work()
     assert remote(world, "orders") == ("Renamed there", {"read": "read"})
+
+
+# --- What counts as made good --------------------------------------------------------------------
+
+
+def give_up(world, operation, api="UpdateUserPoolClient"):
+    Operation.objects.filter(pk=operation.pk).update(attempts=24, next_try_at=timezone.now())
+    world.sandbox.fault(api, "throttle")
+    resume_due()
+    operation.refresh_from_db()
+    assert operation.state == OperationState.GIVEN_UP
+
+
+def rename(world, app_client, name):
+    app_client.refresh_from_db()
+    return change_settings(
+        app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=app_client.generation,
+        name=name, access_token_seconds=3600, contact=None, notes="",
+    )  # fmt: skip
+
+
+def test_a_new_name_does_not_make_good_a_release_that_never_arrived(world):
+    """Else the scope would be removed while a client in Cognito still holds it."""
+    app_client = world.create(scopes=["orders/read", "orders/write"])
+    retirement = retire(world, ["write"])
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="orders/write")
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    retirements.advance_due()
+    release = Operation.objects.get(kind="client:change")
+    give_up(world, release)
+    assert rename(world, app_client, "renamed").state == OperationState.DONE
+    work()
+    retirement.refresh_from_db()
+    assert retirement.is_going_on and "stopped trying" in retirement.last_error
+    assert "write" in remote(world, "orders")[1]
+    assert list(Operation.objects.stuck()) == [release]
+
+    retry_operation(release, actor=world.people["support"])
+    work()
+    retirement.refresh_from_db()
+    assert not retirement.is_going_on and "write" not in remote(world, "orders")[1]
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/read"]
+
+
+def test_a_client_deleted_after_its_release_was_refused_holds_nothing_up(world):
+    app_client = world.create(scopes=["orders/read", "orders/write"])
+    retirement = retire(world, ["write"])
+    world.cognito.delete_user_pool_client(UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id)
+    retirements.release_holders(retirement, actor=world.people["operator"], typed="orders/write")
+    work()
+    retirement.refresh_from_db()
+    assert retirement.is_going_on and "not tried again by itself" in retirement.last_error
+    app_client.refresh_from_db()
+    delete_client(app_client, actor=world.people["operator"], operation_id=new_ulid(), reason="gone there")
+    work()
+    retirement.refresh_from_db()
+    assert not retirement.is_going_on and "write" not in remote(world, "orders")[1]
+
+
+def test_a_form_opened_while_a_change_waited_is_told_what_came_of_it(world):
+    server = orders(world)
+    world.sandbox.fault("UpdateResourceServer", "throttle")
+    waiting = change(world, server, descriptions={"read": "AAA"})
+    assert waiting.state == OperationState.WAITING
+    opened = orders(world)  # as whoever opens the form now: still the old text
+    Operation.objects.update(next_try_at=timezone.now())
+    resume_due()
+    assert remote(world, "orders")[1]["read"] == "AAA"
+    with pytest.raises(Conflict):
+        change(world, opened, descriptions={"read": "BBB"})
+    assert remote(world, "orders")[1]["read"] == "AAA"

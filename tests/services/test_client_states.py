@@ -8,7 +8,7 @@ from django.utils import timezone
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange
 from clients.models.ids import new_ulid
-from clients.services import client_states, operations, pool_sync, tenant_changes
+from clients.services import attributes, client_states, operations, pool_sync, tenant_changes
 from clients.services.operations import resume_due
 
 
@@ -271,3 +271,28 @@ def test_scopes_of_a_paused_client_can_be_changed_and_it_stays_paused(world):
     )  # fmt: skip
     held = world.describe(app_client.client_id)
     assert held["AllowedOAuthScopes"] == ["orders/write"] and held["AllowedOAuthFlowsUserPoolClient"] is False
+
+
+def test_a_pause_that_never_arrived_is_not_made_good_by_other_changes(world):
+    app_client = world.create()
+    change = start(world, "pause")
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    tenant_changes.advance_due()
+    pause = Operation.objects.get(kind="client:pause")
+    Operation.objects.update(attempts=24, next_try_at=timezone.now())
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    operations.resume_due()
+    app_client.refresh_from_db()
+    done = attributes.change_attributes(
+        app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=app_client.generation, values={}
+    )
+    assert done.state == "done"
+    work()
+    change.refresh_from_db()
+    assert change.finished_at is None and "stopped trying" in change.last_error
+    assert list(Operation.objects.stuck()) == [pause]
+    assert world.describe(app_client.client_id)["AllowedOAuthFlowsUserPoolClient"] is True
+    operations.retry_operation(pause, actor=world.people["support"])
+    work()
+    change.refresh_from_db()
+    assert change.finished_at and world.describe(app_client.client_id)["AllowedOAuthFlowsUserPoolClient"] is False

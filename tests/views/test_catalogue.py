@@ -214,7 +214,8 @@ def test_change_that_came_second_opens_again_with_what_was_typed_alone(client, o
     client.post(address, first)
     conflict = client.post(address, second)
     assert conflict.status_code == 409 and "read: read orders" not in text(conflict)
-    carried = conflict.context["carried"] | {"operation_id": new_ulid(), "generation": "2"}
+    orders.refresh_from_db()
+    carried = conflict.context["carried"] | {"operation_id": new_ulid(), "generation": orders.generation}
     form = text(client.post(address, carried | {"edit": "1"}))
     assert 'value="Change them"' in form and 'value="See orders"' in form and 'value="Orders"' in form
     client.post(address, carried | {"save": "1"})
