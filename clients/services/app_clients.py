@@ -256,6 +256,15 @@ def _publish_attributes(operation: Operation, unknown: bool) -> Record:
 # --- Change scopes, name, validity ---------------------------------------------------------------
 
 
+def check_scopes(app_client: AppClient, scopes: list[str], *, generation: int) -> None:
+    """What `change_scopes` would refuse, for a review before it; changes nothing."""
+    _must_be_changeable(app_client)
+    if app_client.generation != generation:
+        raise Conflict("Somebody changed this client since you opened the page. Look at it first.")
+    held = frozenset(app_client.scopes.values_list("full_name", flat=True))
+    refuse({"scopes": _check_scopes(app_client.pool, sorted(set(scopes)), held=held)[1]})
+
+
 def change_scopes(
     app_client: AppClient, *, actor: User, operation_id: str, generation: int, scopes: list[str], via: str = "web",
     told: dict[str, Any] | None = None,
@@ -271,8 +280,7 @@ def change_scopes(
         return repeated
     _must_be_changeable(app_client)
     rows, problems = _check_scopes(app_client.pool, params["scopes"], held=frozenset(before))
-    if problems:
-        raise InvalidInput({"scopes": problems})
+    refuse({"scopes": problems})
 
     def write() -> Operation:
         claims.raise_generation(app_client, generation)

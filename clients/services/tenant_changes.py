@@ -24,6 +24,7 @@ from clients.models import (
     User,
 )
 from clients.models.ids import new_ulid
+from clients.models.operations import OperationQuerySet
 from clients.services import audit
 from clients.services.client_states import PAUSE as CLIENT_PAUSE
 from clients.services.client_states import delete_client, pause_client, resume_client
@@ -128,7 +129,7 @@ def advance(change: TenantChange) -> bool:
     return bool(_finish(change))
 
 
-def _begun(change: TenantChange) -> QuerySet[Operation]:
+def _begun(change: TenantChange) -> OperationQuerySet:
     return Operation.objects.filter(via=VIA, app_client__tenant=change.tenant, created_at__gte=change.started_at)
 
 

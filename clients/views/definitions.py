@@ -17,6 +17,7 @@ from clients.services import attributes
 from clients.services.effects import Effect
 from clients.views.fetching import get_definition, need, person, signed_in
 from clients.views.listing import capped_count
+from clients.views.outcome import just_done
 from clients.views.progress import progress_of
 
 SHOWN = 10  # tenants and clients named on a definition's page
@@ -57,6 +58,9 @@ def attribute_define(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"nav": "attributes", "form": form}
     if form.is_valid() and "edit" not in request.POST:
         facts = form.facts()
+        same = AttributeDefinition.objects.filter(claim_name=facts["claim_name"], type=facts["type"]).first()
+        if same and just_done(person(request), "attribute:define", detail__claim_name=same.claim_name):
+            return redirect("attribute-change", same.pk)
         try:
             planned, effect = attributes.plan_definition(**facts)
             if "save" not in request.POST and effect.changes:

@@ -69,8 +69,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def _in_words(item: Item) -> dict[str, Any]:
     """What other pages have words for already; the rest says the template."""
     kind = item.operation.kind if item.operation else ""
+    params = item.operation.params if item.operation else {}
+    server = params.get("server") or params.get("identifier") or ""  # an operation on a client has neither
     drift = drift_in_words(item.app_client) if item.kind == "out-of-sync" and item.app_client else ""
-    return {"item": item, "what": WORDS.get(kind, kind), "drift": drift}
+    return {"item": item, "what": f"{WORDS.get(kind, kind)} {server}".strip(), "drift": drift}
 
 
 def _saved(attention: Attention, counted: Figures) -> list[tuple[str, str, str]]:

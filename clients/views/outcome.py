@@ -1,10 +1,14 @@
 """How what became of an act is told to the person who started it."""
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from clients.errors import AwsError, NotReady, PortalError
-from clients.models import Operation, OperationState
+from clients.models import AuditEntry, Operation, OperationState, User
 from clients.views.errors import conflict, error_page
 
 
@@ -12,10 +16,17 @@ def say_outcome(request: HttpRequest, operation: Operation | None, done: str) ->
     if operation is None or operation.state == OperationState.DONE:
         messages.success(request, done)
     elif operation.is_live:
-        sentence = f"Saved here, not in Cognito yet. {operation.last_error} The portal looks and goes on by itself."
+        sentence = f"This has not reached Cognito yet. {operation.last_error} The portal looks and goes on by itself."
         messages.warning(request, sentence)
     else:
         messages.error(request, f"Cognito refused the change. {operation.last_error}")
+
+
+def just_done(actor: User, action: str, **about: Any) -> bool:
+    """Whether this person did this a moment ago: the same form sent twice, by a double click or a reload, is told what
+    came of it the first time, not that it exists already."""
+    since = timezone.now() - timedelta(minutes=1)
+    return AuditEntry.objects.filter(actor=actor, action=action, at__gte=since, **about).exists()
 
 
 def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> HttpResponse:

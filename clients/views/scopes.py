@@ -8,7 +8,7 @@ from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.app_clients import ScopesForm, scope_groups, template_scopes
 from clients.models import AppClient
-from clients.services.app_clients import change_scopes
+from clients.services.app_clients import change_scopes, check_scopes
 from clients.views.client_page import client_page
 from clients.views.errors import bad_request
 from clients.views.fetching import get_app_client, need, person, signed_in
@@ -46,9 +46,10 @@ def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
     wanted = form.scopes()
     if not form.is_valid():
         return bad_request(request)
-    if "save" not in request.POST:
-        return _review(request, app_client, form, wanted, held)
     try:
+        if "save" not in request.POST:
+            check_scopes(app_client, wanted, generation=form.cleaned_data["generation"])
+            return _review(request, app_client, form, wanted, held)
         operation = change_scopes(app_client, actor=person(request), scopes=wanted, **form.cleaned_data)
     except InvalidInput as error:
         return _editor(request, app_client, form, wanted, held, error.fields.get("scopes", [error.sentence]))

@@ -17,6 +17,7 @@ from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import capped_count, cut_ascending, page_by_attention
+from clients.views.outcome import just_done
 from clients.views.progress import progress_of
 
 PAGE = 30  # tenants in a list: its rows are the tallest
@@ -116,11 +117,19 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
         form = CreateTenantForm(definitions=definitions, initial={"contact": user.pk})
         return render(request, "clients/tenant_create.html", {"nav": "tenants", "form": form})
     form = CreateTenantForm(request.POST, definitions=definitions)
+    if form.is_valid() and (twice := _just_created(form, user)):
+        return redirect("tenant-page", twice.slug)
     tenant = _create(form, user) if form.is_valid() else None
     if tenant is None:
         return render(request, "clients/tenant_create.html", {"nav": "tenants", "form": form}, status=422)
     messages.success(request, f"{tenant.name} is created. Its first client comes next.")
     return redirect("tenant-page", tenant.slug)
+
+
+def _just_created(form: CreateTenantForm, user: User) -> Tenant | None:
+    name = form.cleaned_data["name"]
+    twice = Tenant.objects.filter(name=name, slug=form.cleaned_data["slug"] or suggest_slug(name)).first()
+    return twice if twice and just_done(user, "tenant:create", tenant=twice) else None
 
 
 def _create(form: CreateTenantForm, user: User) -> Tenant | None:

@@ -252,7 +252,7 @@ def test_refused_scopes_are_marked_in_their_line(client, world, orders):
 def test_an_unfinished_creation_and_change_stand_on_the_pages_until_done(client, world, orders):
     world.sandbox.fault("CreateResourceServer", "throttle", times=20)
     world.sandbox.fault("UpdateResourceServer", "throttle", times=20)
-    assert "Saved here, not in Cognito yet" in text(client.post("/scopes/new/", new_server(), follow=True))
+    assert "This has not reached Cognito yet" in text(client.post("/scopes/new/", new_server(), follow=True))
     client.post(reverse("server-change", args=[orders.pk]), change(orders, save="1"))
     listed, page = text(client.get("/scopes/")), text(client.get(reverse("server-page", args=[orders.pk])))
     assert "invoices</span> is not finished" in listed and "orders</span> is not finished" in listed

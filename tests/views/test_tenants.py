@@ -304,3 +304,24 @@ def test_navigation_leads_staff_to_tenants_and_attributes(client, world):
     client.force_login(world.people["developer"])
     body = text(client.get("/clients/"))
     assert 'href="/tenants/"' not in body and "Token contents" not in body
+
+
+def test_created_twice_by_a_double_click_is_told_once(client):
+    first, second = (client.post("/tenants/new/", form(name="Twice Ltd", slug="twice")) for _ in range(2))
+    assert first.status_code == 302 and second["Location"] == first["Location"] == "/tenants/twice/"
+    page = text(client.get("/tenants/twice/"))
+    assert page.count("is created") == 1 and "Nothing was created" not in page
+    assert Tenant.objects.filter(slug="twice").count() == 1
+    assert AuditEntry.objects.filter(action="tenant:create", tenant__slug="twice").count() == 1
+
+
+def test_a_name_somebody_else_took_is_refused_beside_the_field(client, world):
+    name = world.tenants["northwind"].name
+    answer = client.post("/tenants/new/", form(name=name, slug="northwind"))
+    assert answer.status_code == 422 and f"There is a tenant named {name} already" in text(answer)
+
+
+def test_off_boarded_tenant_offers_no_change(client):
+    Tenant.objects.filter(slug="northwind").update(status=TenantStatus.OFF_BOARDED)
+    page = text(client.get("/tenants/northwind/"))
+    assert "No clients any more" in page and "Change details" not in page and "Change values" not in page
