@@ -69,6 +69,11 @@ class LifetimeForm(forms.Form):
         max_length=200, required=False, label="Reason for no end", help_text="Only for a secret without an end."
     )
 
+    @property
+    def days(self) -> int | None:
+        chosen = self.cleaned_data["secret_lifetime"]
+        return None if chosen == "none" else int(chosen)
+
     @classmethod
     def showing(cls, app_client: AppClient) -> "LifetimeForm":
         return cls(initial={

@@ -1,10 +1,12 @@
 """The small pieces every page is made of: icons, states, the two slots, times, fields."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
@@ -40,6 +42,12 @@ OUTCOME_ICONS = {
 }
 LIFE_TONES = {"end": "bad", "due": "warn", "new": "move"}  # by the class of its slot
 UNITS = ((86_400, "day"), (3600, "h"), (60, "min"))
+
+
+@register.filter
+def told_once(messages: Iterable[Message]) -> list[Message]:
+    """A form sent twice says the same twice; a person reads it once."""
+    return list({(message.level, message.message): message for message in messages}.values())
 
 
 @register.simple_tag

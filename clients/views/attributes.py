@@ -1,5 +1,7 @@
 """A client's attributes: what comes from its tenant, and where it differs."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -7,11 +9,11 @@ from django.shortcuts import redirect
 from clients import permissions
 from clients.errors import Conflict, InvalidInput
 from clients.forms.app_clients import ChangeForm
-from clients.forms.attributes import AttributeLine, attribute_lines, mark_problems, overrides_typed
+from clients.forms.attributes import AttributeLine, as_text, attribute_lines, mark_problems, overrides_typed
 from clients.models import AppClient, OperationState
 from clients.services import claims
 from clients.services.attributes import change_attributes
-from clients.views.client_page import client_page
+from clients.views.client_page import client_conflict, client_page
 from clients.views.errors import bad_request
 from clients.views.fetching import get_app_client, need, person, signed_in
 
@@ -28,7 +30,7 @@ def client_attributes(request: HttpRequest, public_id: str) -> HttpResponse:
     lines = attribute_lines(app_client.pool, app_client.tenant, overrides=stored, typed=request.POST)
     if not form.is_valid():
         return bad_request(request)
-    if "preview" in request.POST:
+    if "preview" in request.POST or "edit" in request.POST:
         return _editor(request, app_client, form, lines)
     return _save(request, app_client, form, lines)
 
@@ -56,9 +58,8 @@ def _save(request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: 
     except InvalidInput:
         return _editor(request, app_client, form, lines, status=422)
     except Conflict as error:
-        now = [f"{name} = {value}" for name, value in claims.overrides_of(app_client).items()]
-        context = {"error": error, "wanted": [f"{k} = {v}" for k, v in wanted.items()], "now": now}
-        return client_page(request, app_client, "conflict", context | {"again": "client-attributes"}, status=409)
+        now = claims.overrides_of(app_client)
+        return client_conflict(request, app_client, error, "client-attributes", wanted=_told(wanted), now=_told(now))
     app_client.refresh_from_db()
     if operation.state == OperationState.DONE and (why := claims.why_not_in_token(app_client)):
         messages.warning(request, f"The attributes are saved. {why}")
@@ -67,3 +68,7 @@ def _save(request: HttpRequest, app_client: AppClient, form: ChangeForm, lines: 
     else:
         messages.warning(request, f"The attributes are saved here and not published yet. {operation.last_error}")
     return redirect("client-attributes", app_client.public_id)
+
+
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    return {claim_name: as_text(value) for claim_name, value in values.items()}

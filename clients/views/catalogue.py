@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
@@ -34,9 +35,9 @@ from clients.models import (
     User,
     UserPool,
 )
-from clients.models.ids import new_ulid
 from clients.services import catalogue
 from clients.views.activity import WORDS
+from clients.views.conflicts import conflict_told
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
@@ -224,22 +225,21 @@ def _api_page(request: HttpRequest, server: ResourceServer, form: ApiChangeForm)
 API_FIELDS = {"api_kind": "Kind", "api_url": "Address", "api_method": "Method", "example_call": "Example call"}
 
 
-def _api_told(fields: dict[str, Any]) -> list[str]:
-    return [f"{label}: {fields[name]}" for name, label in API_FIELDS.items() if fields[name]]
-
-
-# Not carried over to a form opened anew after a conflict: the state it is about, and the button that was pressed.
-ANEW = ("csrfmiddlewaretoken", "operation_id", "generation", "save", "was", "name")
+def _api_told(fields: dict[str, Any]) -> dict[str, str]:
+    return {label: str(fields[name] or "") for name, label in API_FIELDS.items()}
 
 
 def _stale(
-    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: list[str], now: list[str], again: str,
-    typed: dict[str, str] | None = None,
+    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: dict[str, str], now: dict[str, str],
+    again: str, typed: dict[str, str] | None = None,
 ) -> HttpResponse:  # fmt: skip
     """What was typed is not lost: the form opens again with it, on top of the present state."""
-    carried = {k: str(text) for k, text in request.POST.items() if k not in ANEW} if typed is None else typed
-    context = {"error": error, "wanted": wanted, "now": now, "again": again, "carried": carried, "anew": new_ulid()}
-    return server_frame(request, server, "conflict", context, status=409)
+    form, leave = (reverse(name, args=[server.pk]) for name in (again, "server-page"))
+    told = conflict_told(
+        request, error, wanted=wanted, now=now, generation=server.generation, again=form, leave=leave,
+        drop=("was", "name"), typed=typed,
+    )  # fmt: skip
+    return server_frame(request, server, "conflict", told, status=409)
 
 
 @signed_in("GET", "POST")
@@ -304,9 +304,8 @@ def _change_stale(
 ) -> HttpResponse:
     """What this person did not touch is left to whoever did."""
     descriptions, name = form.descriptions(server), form.new_name(server)
-    wanted = [f"{scope}: {text}" for scope, text in (descriptions | added).items()]
-    wanted = wanted if name is None else [f"Name: {name}", *wanted]
-    now = [f"Name: {server.name}", *(f"{scope.name}: {scope.description}" for scope in server.scopes.all())]
+    now = {"Name": server.name} | {scope.name: scope.description for scope in server.scopes.all()}
+    wanted = now | descriptions | added | ({"Name": name} if name else {})
     typed = {DESCRIPTION + scope: text for scope, text in descriptions.items()}
     typed |= {key: str(text) for key, text in request.POST.items() if key == "rows" or key.startswith("scope-")}
     typed |= {"name": name or server.name, "was": server.name}

@@ -4,10 +4,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from clients import permissions
+from clients.errors import Conflict
 from clients.models import AppClient, AttributeDefinition, Secret, SecretState, Status, User
 from clients.templatetags.portal import living
+from clients.views.conflicts import conflict_told
 from clients.views.fetching import person
 
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
@@ -34,6 +37,20 @@ def current_ending(app_client: AppClient) -> str | None:
     return next((s.ending for s in living(app_client) if s.state in known), None)
 
 
+def client_conflict(
+    request: HttpRequest, app_client: AppClient, error: Conflict, form: str, *, wanted: dict[str, str],
+    now: dict[str, str],
+) -> HttpResponse:  # fmt: skip
+    """A change that came second: `form` names the page it is typed on."""
+    app_client.refresh_from_db()
+    tab = form if form != "client-lifetime" else "client-settings"
+    again, leave = (reverse(name, args=[app_client.public_id]) for name in (form, tab))
+    told = conflict_told(
+        request, error, wanted=wanted, now=now, generation=app_client.generation, again=again, leave=leave
+    )  # fmt: skip
+    return client_page(request, app_client, "conflict", told | {"tab": tab}, status=409)
+
+
 def client_page(
     request: HttpRequest, app_client: AppClient, tab: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
@@ -44,7 +61,4 @@ def client_page(
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
     }  # fmt: skip
-    context = context or {}
-    # A page in between (review, conflict) belongs to the tab it leads back to.
-    frame["tab"] = context.get("again", frame["tab"])
-    return render(request, f"clients/client_{tab}.html", frame | context, status=status)
+    return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)

@@ -1,5 +1,7 @@
 """A client's settings: name, token validity, contact, notes."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,7 +13,7 @@ from clients.forms.errors import add_refusals
 from clients.models import AppClient, Status
 from clients.services.app_clients import change_settings
 from clients.services.lifetimes import change_lifetime
-from clients.views.client_page import client_page
+from clients.views.client_page import client_conflict, client_page
 from clients.views.fetching import get_app_client, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
 
@@ -45,28 +47,34 @@ def _page(
 def client_lifetime(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_change_settings)
     form = LifetimeForm(request.POST)
-    if not form.is_valid():
-        return _page(request, app_client, SettingsForm.showing(app_client), status=422, lifetime=form)
-    values = form.cleaned_data
-    days = None if values["secret_lifetime"] == "none" else int(values["secret_lifetime"])
+    if not form.is_valid() or "edit" in request.POST:
+        status = 422 if form.errors else 200
+        return _page(request, app_client, SettingsForm.showing(app_client), status=status, lifetime=form)
+    days, reason = form.days, form.cleaned_data["no_expiry_reason"]
+    generation = form.cleaned_data["generation"]
     try:
-        change_lifetime(
-            app_client, actor=person(request), generation=values["generation"], days=days,
-            reason=values["no_expiry_reason"],
-        )  # fmt: skip
+        change_lifetime(app_client, actor=person(request), generation=generation, days=days, reason=reason)
     except InvalidInput as error:
         add_refusals(form, error)
         return _page(request, app_client, SettingsForm.showing(app_client), status=422, lifetime=form)
+    except Conflict as error:
+        app_client.refresh_from_db()
+        now = _life(app_client.secret_lifetime_days, app_client.no_expiry_reason)
+        return client_conflict(request, app_client, error, "client-lifetime", wanted=_life(days, reason), now=now)
     except PortalError as error:
         return refused(request, error)
     messages.success(request, "The lifetime is saved.")
     return redirect("client-settings", app_client.public_id)
 
 
+def _life(days: int | None, reason: str) -> dict[str, str]:
+    return {"The secret ends": f"after {days} days" if days else "no end", "Reason for no end": "" if days else reason}
+
+
 def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
     form = SettingsForm(request.POST)
-    if not form.is_valid():
-        return _page(request, app_client, form, status=422)
+    if not form.is_valid() or "edit" in request.POST:
+        return _page(request, app_client, form, status=422 if form.errors else 200)
     values = form.cleaned_data
     seconds = values.pop("validity_minutes") * 60
     try:
@@ -75,12 +83,20 @@ def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
         add_refusals(form, error)
         return _page(request, app_client, form, status=422)
     except Conflict as error:
-        wanted = [values["name"], f"{seconds // 60} minutes", f"contact {values['contact'] or 'nobody'}"]
-        now = [app_client.name, f"{app_client.access_token_seconds // 60} minutes",
-               f"contact {app_client.contact or 'nobody'}"]  # fmt: skip
-        context = {"error": error, "wanted": wanted, "now": now, "again": "client-settings"}
-        return client_page(request, app_client, "conflict", context, status=409)
+        app_client.refresh_from_db()
+        wanted, now = (
+            _told(values | {"access_token_seconds": seconds}),
+            _told(vars(app_client) | {"contact": app_client.contact}),
+        )
+        return client_conflict(request, app_client, error, "client-settings", wanted=wanted, now=now)
     except PortalError as error:
         return refused(request, error)
     say_outcome(request, operation, "The settings are saved.")
     return redirect("client-settings", app_client.public_id)
+
+
+def _told(facts: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Name": facts["name"], "Access token": f"valid for {facts['access_token_seconds'] // 60} minutes",
+        "Contact": str(facts["contact"] or "Nobody"), "Notes": facts["notes"],
+    }  # fmt: skip

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput
@@ -15,6 +16,7 @@ from clients.forms.errors import add_refusals
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import attributes
 from clients.services.effects import Effect
+from clients.views.conflicts import conflict_told
 from clients.views.fetching import get_definition, need, person, signed_in
 from clients.views.listing import capped_count
 from clients.views.outcome import just_done
@@ -102,9 +104,18 @@ def attribute_change(request: HttpRequest, pk: int) -> HttpResponse:
         add_refusals(form, error)
         return _editor(request, definition, form)
     except Conflict as error:
-        definition.refresh_from_db()
-        told = {"error": error, "wanted": _told(form.facts()), "now": _told(vars(definition))}
-        return _page(request, definition, "conflict", told, status=409)
+        return _conflict(request, definition, error, _told(form.facts()), reverse("attribute-change", args=[pk]))
+
+
+def _conflict(
+    request: HttpRequest, definition: AttributeDefinition, error: Conflict, wanted: dict[str, str], again: str
+) -> HttpResponse:
+    definition.refresh_from_db()
+    told = conflict_told(
+        request, error, wanted=wanted, now=_told(vars(definition)), generation=definition.generation, again=again,
+        leave=reverse("attribute-change", args=[definition.pk]),
+    )  # fmt: skip
+    return _page(request, definition, "conflict", told, status=409)
 
 
 def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
@@ -122,14 +133,15 @@ def _change(request: HttpRequest, definition: AttributeDefinition, form: ChangeD
     planned, effect = attributes.plan_change(definition, **facts)
     before, after = _told(vars(definition)), _told(vars(planned))
     if before == after:
-        messages.info(request, "Nothing differs from what was saved before.")
+        if not just_done(person(request), "attribute:change", detail__claim_name=definition.claim_name):
+            messages.info(request, "Nothing differs from what was saved before.")
     elif "save" in request.POST:
         touched = attributes.change_definition(definition, actor=person(request), generation=generation, **facts)
         _say(request, f"{definition.claim_name} is changed.", touched)
     elif generation != definition.generation:
         raise Conflict("Somebody changed this attribute since you opened the page. Look at it as it is now first.")
     else:
-        differing = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        differing = [(name, before[name], after[name]) for name in before if before[name] != after[name]]
         return _page(request, definition, "change_review", {"form": form, "effect": effect, "differing": differing})
     return redirect("attribute-change", definition.pk)
 
@@ -139,11 +151,13 @@ def attribute_retire(request: HttpRequest, pk: int, is_retired: bool) -> HttpRes
     """Retiring, or with `is_retired` false taking back: GET reviews, POST does it."""
     definition = get_definition(request, pk, permissions.can_define_attribute)
     if bool(definition.retired_at) == is_retired:
-        messages.info(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use'} already.")
+        act_name = "attribute:retire" if is_retired else "attribute:restore"
+        if not just_done(person(request), act_name, detail__claim_name=definition.claim_name):
+            messages.info(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use'} already.")
         return redirect("attribute-change", definition.pk)
     act = attributes.retire_definition if is_retired else attributes.restore_definition
     try:
-        if request.method == "POST":
+        if request.method == "POST" and "edit" not in request.POST:
             touched = act(definition, actor=person(request), generation=_generation(request))
             _say(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use again'}.", touched)
             return redirect("attribute-change", definition.pk)
@@ -151,9 +165,8 @@ def attribute_retire(request: HttpRequest, pk: int, is_retired: bool) -> HttpRes
     except InvalidInput as error:
         return _retirement(request, definition, is_retired, None, status=422, refusal=error.sentence)
     except Conflict as error:
-        now = _told(vars(definition))
-        wanted = ["retired" if is_retired else "in use"]
-        return _page(request, definition, "conflict", {"error": error, "wanted": wanted, "now": now}, status=409)
+        wanted = _told(vars(definition)) | {"In use": "no" if is_retired else "yes"}
+        return _conflict(request, definition, error, wanted, request.path)
     return _retirement(request, definition, is_retired, effect)
 
 
@@ -175,12 +188,13 @@ def _say(request: HttpRequest, done: str, touched: int) -> None:
     messages.success(request, f"{done} {rest}")
 
 
-def _told(facts: dict[str, Any]) -> list[str]:
+def _told(facts: dict[str, Any]) -> dict[str, str]:
     """What of a definition may change, in words."""
-    return [
-        f"description: {facts.get('description') or 'none'}",
-        f"choices: {', '.join(facts.get('choices') or []) or 'none'}",
-        f"default: {as_text(facts.get('default')) or 'none'}",
-        "required" if facts.get("is_required") else "optional",
-        "clients may differ" if facts.get("is_overridable") else "clients follow their tenant",
-    ]
+    return {
+        "Description": facts.get("description") or "",
+        "Choices": ", ".join(facts.get("choices") or []),
+        "Default": as_text(facts.get("default")),
+        "Required": "yes" if facts.get("is_required") else "no",
+        "Clients": "may differ" if facts.get("is_overridable") else "follow their tenant",
+        "In use": "no" if facts.get("retired_at") else "yes",
+    }

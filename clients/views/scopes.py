@@ -9,7 +9,7 @@ from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.app_clients import ScopesForm, scope_groups, template_scopes
 from clients.models import AppClient
 from clients.services.app_clients import change_scopes, check_scopes
-from clients.views.client_page import client_page
+from clients.views.client_page import client_conflict, client_page
 from clients.views.errors import bad_request
 from clients.views.fetching import get_app_client, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
@@ -46,6 +46,8 @@ def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
     wanted = form.scopes()
     if not form.is_valid():
         return bad_request(request)
+    if "edit" in request.POST:
+        return _editor(request, app_client, form, wanted, held)
     try:
         if "save" not in request.POST:
             check_scopes(app_client, wanted, generation=form.cleaned_data["generation"])
@@ -54,9 +56,8 @@ def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
     except InvalidInput as error:
         return _editor(request, app_client, form, wanted, held, error.fields.get("scopes", [error.sentence]))
     except Conflict as error:
-        return client_page(request, app_client, "conflict",
-                           {"error": error, "wanted": wanted, "now": _held(app_client), "again": "client-scopes"},
-                           status=409)  # fmt: skip
+        wants, now = (dict.fromkeys(names, "held") for names in (wanted, _held(app_client)))
+        return client_conflict(request, app_client, error, "client-scopes", wanted=wants, now=now)
     except PortalError as error:
         return refused(request, error)
     say_outcome(request, operation, "The scopes are saved. They take effect with the next token.")

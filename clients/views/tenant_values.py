@@ -14,7 +14,8 @@ from clients.forms.tenants import ValuesForm
 from clients.models import Tenant
 from clients.services import attributes, claims
 from clients.views.fetching import get_tenant, person, signed_in
-from clients.views.tenants import tenant_frame
+from clients.views.outcome import just_done
+from clients.views.tenants import tenant_conflict, tenant_frame
 
 STALE = Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
 
@@ -30,22 +31,25 @@ def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid() or "edit" in request.POST:
         return tenant_frame(request, tenant, "values", {"form": form}, status=422 if form.errors else 200)
     try:
-        if "save" in request.POST:
-            return _save(request, tenant, form)
-        return _review(request, tenant, form, stored)
+        if {d.claim_name: value for d, value in attributes.typed_values(form.values()).items()} == stored:
+            return _nothing_differs(request, tenant)
+        return _save(request, tenant, form) if "save" in request.POST else _review(request, tenant, form)
     except InvalidInput as error:
         add_refusals(form, error)
         return tenant_frame(request, tenant, "values", {"form": form}, status=422)
     except Conflict as error:
-        told = {"error": error, "wanted": _told(form.values()), "now": _told(attributes.values_of(tenant))}
-        return tenant_frame(request, tenant, "conflict", told | {"again": "tenant-values"}, status=409)
+        typed = _told({d.claim_name: value for d, value in attributes.typed_values(form.values()).items()})
+        return tenant_conflict(request, tenant, error, "tenant-values", typed, _told(attributes.values_of(tenant)))
 
 
-def _review(request: HttpRequest, tenant: Tenant, form: ValuesForm, stored: dict[str, Any]) -> HttpResponse:
-    typed, effect = attributes.plan_tenant_values(tenant, form.values())
-    if {definition.claim_name: value for definition, value in typed.items()} == stored:
+def _nothing_differs(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    if not just_done(person(request), "tenant:set_values", tenant=tenant):  # sent twice: the first one was told
         messages.info(request, "Nothing differs from what the tenant has.")
-        return redirect("tenant-page", tenant.slug)
+    return redirect("tenant-page", tenant.slug)
+
+
+def _review(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpResponse:
+    _, effect = attributes.plan_tenant_values(tenant, form.values())
     if form.cleaned_data["generation"] != tenant.generation:
         raise STALE
     return tenant_frame(request, tenant, "values_review", {"form": form, "effect": effect})
@@ -63,6 +67,5 @@ def _save(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpRespons
     return redirect("tenant-page", tenant.slug)
 
 
-def _told(values: dict[str, Any]) -> list[str]:
-    texts = {claim_name: as_text(value) for claim_name, value in values.items()}
-    return [f"{claim_name} = {text}" for claim_name, text in sorted(texts.items()) if text]
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    return {claim_name: as_text(value) for claim_name, value in values.items()}

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db.models import Count, Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput
@@ -15,6 +16,7 @@ from clients.forms.tenants import CreateTenantForm, TenantForm
 from clients.models import AppClient, Secret, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
+from clients.views.conflicts import conflict_told
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done
@@ -75,6 +77,17 @@ def tenant_frame(
         "may_create_client": permissions.can_create_client(user),
     }  # fmt: skip
     return render(request, f"clients/tenant_{template}.html", frame | context, status=status)
+
+
+def tenant_conflict(
+    request: HttpRequest, tenant: Tenant, error: Conflict, form: str, wanted: dict[str, str], now: dict[str, str]
+) -> HttpResponse:
+    tenant.refresh_from_db()
+    again, leave = (reverse(name, args=[tenant.slug]) for name in (form, "tenant-page"))
+    told = conflict_told(
+        request, error, wanted=wanted, now=now, generation=tenant.generation, again=again, leave=leave
+    )  # fmt: skip
+    return tenant_frame(request, tenant, "conflict", told, status=409)
 
 
 @signed_in("GET")
@@ -148,28 +161,24 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return tenant_frame(request, tenant, "details", {"form": TenantForm.showing(tenant)})
     form = TenantForm(request.POST, tenant=tenant)
-    if form.is_valid():
+    if form.is_valid() and "edit" not in request.POST:
         try:
             if change_tenant(tenant, actor=person(request), **form.cleaned_data):
                 messages.success(request, "The details are saved.")
-            else:
+            elif not just_done(person(request), "tenant:change", tenant=tenant):  # sent twice: told once
                 messages.info(request, "Nothing differs from what was saved before.")
             return redirect("tenant-page", tenant.slug)
         except InvalidInput as error:
             add_refusals(form, error)
         except Conflict as error:
             tenant = Tenant.objects.select_related("contact").get(pk=tenant.pk)
-            told = {
-                "error": error,
-                "wanted": _told(form.cleaned_data),
-                "now": _told(vars(tenant) | {"contact": tenant.contact}),
-            }
-            return tenant_frame(request, tenant, "conflict", told | {"again": "tenant-details"}, status=409)
-    return tenant_frame(request, tenant, "details", {"form": form}, status=422)
+            now = _told(vars(tenant) | {"contact": tenant.contact})
+            return tenant_conflict(request, tenant, error, "tenant-details", _told(form.cleaned_data), now)
+    return tenant_frame(request, tenant, "details", {"form": form}, status=422 if form.errors else 200)
 
 
-def _told(facts: dict[str, Any]) -> list[str]:
-    return [
-        facts["name"], f"contact {facts['contact'] or 'nobody'}", f"contact e-mail {facts['contact_email'] or 'none'}",
-        f"keep period {facts['keep_days']} days",
-    ]  # fmt: skip
+def _told(facts: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Name": facts["name"], "Contact": str(facts["contact"] or "Nobody"), "Contact e-mail": facts["contact_email"],
+        "Keep period": f"{facts['keep_days']} days",
+    }  # fmt: skip
