@@ -24,6 +24,11 @@ RESERVED_CLAIMS = frozenset(
 )
 
 
+def is_plain_line(text: str) -> bool:
+    """No control characters and line breaks, nor what nobody sees: two names that look alike would be two names."""
+    return not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
+
+
 def check_client_name(name: str) -> list[str]:
     if not name.strip():
         return ["Give the client a name."]
@@ -120,8 +125,8 @@ def _text(raw: Any) -> str:
         raise ValueError("Enter a text.")
     if len(raw) > VALUE_MAX:
         raise ValueError(f"At most {VALUE_MAX} characters; this has {len(raw)}.")
-    if any(unicodedata.category(c) in ("Cc", "Cs") for c in raw):
-        raise ValueError("Control characters and line breaks do not belong in a token.")
+    if not is_plain_line(raw):
+        raise ValueError("Control characters, line breaks and invisible ones do not belong in a token.")
     return raw
 
 
@@ -182,8 +187,8 @@ def check_new_scopes(identifier: str, scopes: dict[str, str]) -> list[str]:
             )
         if not description.strip() or len(description) > limits.scope_description_length():
             problems.append(f"{name[:40]}: describe it in 1 to {limits.scope_description_length()} characters.")
-        elif any(unicodedata.category(c) == "Cc" for c in description):
-            problems.append(f"{name[:40]}: keep its description on one line.")
+        elif not is_plain_line(description):
+            problems.append(f"{name[:40]}: keep its description on one line, without invisible characters.")
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import reduce
+from itertools import product
 from operator import or_
 
 from django.conf import settings
@@ -11,8 +12,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from clients.models.ids import new_ulid
+from clients.models.pools import Scope
 from clients.models.secrets import Secret
-from clients.models.tenants import ClientOverride, Tenant, TenantValue
+from clients.models.tenants import AttributeDefinition, ClientOverride, Tenant, TenantValue
 
 
 class Status(models.TextChoices):
@@ -64,7 +66,8 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
 
     def search(self, text: str) -> "AppClientQuerySet":
         """Name or tenant with these letters in it; client ID, whole or its beginning; the four characters a secret
-        ends with; a scope, whole or its beginning up to the slash; an attribute's whole value."""
+        ends with; a scope or its resource server, whole, or the beginning of both; an attribute's whole value, set or
+        by default."""
         text = text.strip().lstrip("…")
         if not text:
             return self
@@ -76,14 +79,24 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
             every.filter(tenant__in=named.order_by().values("pk")).values("pk"),
             every.filter(tenant__in=TenantValue.objects.holding(text).values("tenant")).values("pk"),
             ClientOverride.objects.holding(text).values("app_client"),
+            AppClient.scopes.through.objects.filter(scope__in=_scopes_named(text)).values("appclient"),
         ]
         if len(text) == 4:
-            clues.append(Secret.objects.filter(ending=text).order_by().values("app_client"))
-        if "/" in text:
-            held = AppClient.scopes.through.objects.filter(scope__full_name__startswith=text)
-            clues.append(held.values("appclient"))
+            endings = {"".join(letters) for letters in product(*({c.lower(), c.upper()} for c in text))}
+            clues.append(Secret.objects.filter(ending__in=endings).order_by().values("app_client"))
+        for definition in AttributeDefinition.objects.with_default(text):
+            own = ClientOverride.objects.filter(definition=definition)
+            given = TenantValue.objects.filter(definition=definition)
+            following = every.exclude(pk__in=own.values("app_client")).exclude(tenant__in=given.values("tenant"))
+            clues.append(following.values("pk"))
         # Each by itself, so that each is answered by an index of its own and no row is read that fits none of them.
         return self.filter(reduce(or_, [Q(pk__in=keys) for keys in clues]))
+
+
+def _scopes_named(text: str) -> models.QuerySet[Scope]:
+    """Few: their names are read through."""
+    beginning = text if "/" in text else f"{text}/"
+    return Scope.objects.filter(Q(name__iexact=text) | Q(full_name__istartswith=beginning)).order_by()
 
 
 def attention_needs() -> list[Q]:

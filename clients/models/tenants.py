@@ -81,6 +81,22 @@ class AttributeType(models.TextChoices):
     CHOICE = "choice", "One of a list"
 
 
+class DefinitionQuerySet(models.QuerySet[Any]):
+    def with_default(self, text: str) -> list["AttributeDefinition"]:
+        """Those in use whose default is this, or a list with it, in small or capital letters."""
+        wanted = text.casefold()
+        return [
+            definition for definition in self.filter(retired_at__isnull=True, default__isnull=False)
+            if wanted in _said(definition.default)
+        ]  # fmt: skip
+
+
+def _said(value: Any) -> set[str]:
+    """A value as people type it; of a list each."""
+    values = value if isinstance(value, list) else [value]
+    return {(each if isinstance(each, str) else json.dumps(each)).casefold() for each in values}
+
+
 class AttributeDefinition(models.Model):
     """One claim that tokens may carry: its name, type, default, and whether a client may override the tenant."""
 
@@ -93,6 +109,8 @@ class AttributeDefinition(models.Model):
     is_overridable = models.BooleanField(default=False, help_text="A client may carry another value than its tenant.")
     retired_at = models.DateTimeField(null=True)
     generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
+
+    objects = DefinitionQuerySet.as_manager()
 
     class Meta:
         ordering = ["claim_name"]

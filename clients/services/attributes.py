@@ -229,9 +229,12 @@ def _named(names: list[str], shown: int = 5) -> str:
 
 
 def _publish_anew(app_clients: QuerySet[AppClient]) -> int:
-    """Their documents are newer from here on; the worker brings the table after. Inside the caller's transaction."""
+    """Their documents are newer from here on; the worker brings the table after. Inside the caller's transaction.
+    Returns how many of them Cognito has: one still being created publishes its own at its end."""
     present = AppClient.objects.present().filter(pk__in=app_clients.values("pk"))
-    return present.update(document_version=F("document_version") + 1, publish_after=None, publish_attempts=0)
+    touched = present.filter(client_id__isnull=False).count()
+    present.update(document_version=F("document_version") + 1, publish_after=None, publish_attempts=0)
+    return touched
 
 
 # --- A tenant's values ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from clients.aws import claims_table
@@ -177,13 +177,11 @@ def first_misfit(
     overrides = ClientOverride.objects.filter(app_client__in=app_clients)
     for pk, claim_name, value in overrides.values_list("app_client", "definition__claim_name", "value"):
         own.setdefault(pk, {})[claim_name] = value
-    seen = set()
-    for app_client in app_clients.select_related("pool", "tenant"):
+    # Most clients have no values of their own, so one look does for all of a tenant's in a pool.
+    differing = Exists(ClientOverride.objects.filter(app_client=OuterRef("pk")))
+    alike = app_clients.filter(~differing).order_by().values("pool", "tenant").annotate(one=Min("pk")).values("one")
+    for app_client in app_clients.filter(differing | Q(pk__in=alike)).select_related("pool", "tenant"):
         overridden = own.get(app_client.pk, {})
-        kind = (app_client.pool_id, app_client.tenant_id, json.dumps(overridden, sort_keys=True))
-        if kind in seen:  # most clients have no values of their own, so one look does for all of a tenant's
-            continue
-        seen.add(kind)
         values = tenant_values.get(app_client.tenant_id, {})
         ours, missing = _effective(app_client.pool, app_client.tenant, overridden, definitions, values)
         if problems := missing | _too_large(len(_document_text(ours).encode())):

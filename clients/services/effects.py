@@ -26,23 +26,28 @@ class ClaimChange:
 
 @dataclass
 class Effect:
-    """`rows` are the clients whose documents change; they stay the same rows while the change is being saved."""
+    """`rows` are the clients whose documents change; they stay the same rows while the change is being saved. Told are
+    those Cognito has: one still being created has no token that could change."""
 
     rows: QuerySet[AppClient]
     changes: list[ClaimChange] = field(default_factory=list)
 
+    @property
+    def told(self) -> QuerySet[AppClient]:
+        return self.rows.filter(client_id__isnull=False)
+
     @cached_property
     def count(self) -> int:
-        return self.rows.count()
+        return self.told.count()
 
     @cached_property
     def sample(self) -> list[AppClient]:
-        return list(self.rows.select_related("tenant", "pool").order_by("name", "pk")[:SAMPLE])
+        return list(self.told.select_related("tenant", "pool").order_by("name", "pk")[:SAMPLE])
 
     @cached_property
     def minutes(self) -> int:
         """How long a token issued before may still carry the old claims."""
-        return (self.rows.aggregate(longest=Max("access_token_seconds"))["longest"] or 0) // 60
+        return (self.told.aggregate(longest=Max("access_token_seconds"))["longest"] or 0) // 60
 
     @property
     def more(self) -> int:
@@ -71,7 +76,7 @@ def of_tenant_values(tenant: Tenant, values: dict[AttributeDefinition, Any]) -> 
         before = stored.get(definition.pk, definition.default)
         after = wanted.get(definition.pk, definition.default)
         if before != after:
-            following = present.filter(~_own(definition)).count()
+            following = present.filter(~_own(definition), client_id__isnull=False).count()
             changes.append(ClaimChange(definition.claim_name, before, after, following))
             touched |= Q(~_own(definition))
     return Effect(present.filter(touched), changes)
@@ -92,7 +97,7 @@ def of_definition(before: AttributeDefinition | None, after: AttributeDefinition
     if defaults[0] != defaults[1]:
         following = Q(~own) & Q(~given)
         touched |= following
-        if clients := present.filter(following).count():
+        if clients := present.filter(following, client_id__isnull=False).count():
             changes.append(ClaimChange(after.claim_name, *defaults, clients))
     return Effect(present.filter(touched), sorted(changes, key=lambda change: -change.clients))
 
@@ -104,7 +109,7 @@ def _is_used(definition: AttributeDefinition | None) -> bool:
 def _values_set(definition: AttributeDefinition) -> list[tuple[Any, int]]:
     """(value, how many clients carry it), set on a tenant or on the client itself; the default is not counted."""
     found: Counter[str] = Counter()
-    present = AppClient.objects.present()
+    present = AppClient.objects.present().filter(client_id__isnull=False)
     own = ClientOverride.objects.filter(definition_id=definition.pk, app_client__in=present)
     for value, clients in own.values_list("value").annotate(Count("pk")):
         found[json.dumps(value)] += clients

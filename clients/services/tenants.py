@@ -14,7 +14,7 @@ from clients.errors import Conflict, InvalidInput, refuse
 from clients.models import Outcome, Tenant, TenantValue, User
 from clients.services import audit, claims
 from clients.services.attributes import typed_values
-from clients.validators import SLUG_MAX, check_slug
+from clients.validators import SLUG_MAX, check_slug, is_plain_line
 
 LONGEST_KEEP = 365  # days
 T = TypeVar("T")
@@ -123,8 +123,8 @@ def _problems(name: str, contact: User | None, contact_email: str, keep_days: in
     problems: dict[str, list[str]] = {"name": [], "contact_email": [], "keep_days": [], "contact": []}
     if not name.strip() or name != name.strip():
         problems["name"].append("Give the tenant a name, without spaces at its ends.")
-    elif len(name) > 100 or any(unicodedata.category(c) == "Cc" for c in name):
-        problems["name"].append("At most 100 characters on one line.")
+    elif len(name) > 100 or not is_plain_line(name):
+        problems["name"].append("At most 100 characters on one line, without invisible ones.")
     if contact and not (contact.is_staff_member and contact.is_active):
         problems["contact"].append("The contact is one of the staff.")
     if not 1 <= keep_days <= LONGEST_KEEP:

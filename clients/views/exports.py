@@ -1,6 +1,7 @@
 """The clients list as CSV: the same rows by the same filters, or those ticked on a page of it; never a secret."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from clients.views.bulk import back_to_list
 from clients.views.fetching import need, person, signed_in
 
 AT_ONCE = 500
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = re.compile(r"(?:^|[;,\t\r\n])\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 COLUMNS = (
     "Name", "Client ID", "Tenant", "Pool", "Scopes", "Secret endings", "Secret created (UTC)", "Expires (UTC)",
     "Last token (UTC)", "Status", "Flags", "Contact",
@@ -81,5 +82,6 @@ def _utc(moment: datetime | None) -> str:
 
 
 def _safe(cell: str) -> str:
-    """A cell that begins like a formula is one to a spreadsheet (owasp.org/www-community/attacks/CSV_Injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    """A cell that begins like a formula is one to a spreadsheet, in full width too; and so is what begins like one
+    after a sign that some locales take for the end of a cell (owasp.org/www-community/attacks/CSV_Injection)."""
+    return f"'{cell}" if FORMULA.search(cell) else cell

@@ -1,10 +1,11 @@
 """Tenants: creating and changing them, and whose tokens their values would change."""
 
 import pytest
+from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AppClient, AuditEntry, Outcome, Status, Tenant, TenantValue
-from clients.services import attributes, tenants
+from clients.models import AppClient, AuditEntry, Operation, Outcome, Status, Tenant, TenantValue
+from clients.services import attributes, operations, tenants
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +131,25 @@ def planned(world, **values):
 
 def names(effect):
     return [row.name for row in effect.sample]
+
+
+def test_a_client_still_being_created_is_not_counted_and_publishes_its_own_at_its_end(world):
+    world.create(name="there")
+    world.sandbox.fault("CreateUserPoolClient", "throttle", times=1)
+    begun = world.create(name="begun")
+    assert begun.client_id is None
+    effect = planned(world, rate_limit="99")
+    assert (effect.count, names(effect), [change.clients for change in effect.changes]) == (1, ["there"], [1])
+    stored = {"tier": "gold", "rate_limit": "99"}
+    actor, generation = world.people["operator"], world.tenants["northwind"].generation
+    assert (
+        attributes.set_tenant_values(world.tenants["northwind"], actor=actor, generation=generation, values=stored) == 1
+    )
+    world.sandbox.clear()
+    Operation.objects.update(next_try_at=timezone.now())
+    operations.resume_due()
+    begun.refresh_from_db()
+    assert '"rate_limit":99' in str(world.document(begun.client_id))
 
 
 def test_values_touch_whom_the_review_named(world):

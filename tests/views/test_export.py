@@ -49,7 +49,22 @@ def test_export_is_a_file_named_for_its_day(client, operator, make):
     assert answer.streaming
 
 
-@pytest.mark.parametrize("hostile", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "x;=1+1",
+        "x, @SUM(A1)",
+        "\uff1d1+1",
+        "\uff0b1",
+    ],
+)
 def test_export_is_no_formula_to_a_spreadsheet(client, operator, make, hostile):
     make(hostile, contact=operator)
     operator.name = hostile

@@ -55,8 +55,13 @@ def _override(app_client, claim_name, value):
         ("true", {"one"}),
         ("zZ9y", {"one"}),
         ("…zZ9y", {"one"}),
-        ("ZZ9Y", set()),
+        ("ZZ9Y", {"one"}),  # an ending read off a photograph, in any letters
         ("orders/read", {"one"}),
+        ("Orders/Re", {"one"}),
+        ("track", {"two"}),  # a scope without its resource server
+        ("shipments", {"two"}),  # a resource server
+        ("trac", set()),
+        ("60", {"one", "two"}),  # a default: of whoever has no value of their own
         ("shipments/", {"two"}),
         ("  two ", {"two"}),
         ("100%", set()),
