@@ -62,6 +62,10 @@ class SealBroken(PortalError):
     code = "seal_broken"
 
 
+class AuditUnavailable(Exception):
+    """The trail takes no entry, so the act was not done. No PortalError: nobody may take it for a refusal."""
+
+
 class AwsError(PortalError):
     """Something between us and AWS. Children say whether the call may have been applied."""
 

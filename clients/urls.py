@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from clients.views import (
     activity,
+    activity_export,
     app_clients,
     attributes,
     bulk,
@@ -48,7 +49,14 @@ class TenantAct(Ulid):
     regex = "pause|resume|off-board"
 
 
+class ActivityForm(Ulid):
+    """What the trail can be taken out as."""
+
+    regex = "csv|jsonl"
+
+
 register_converter(Ulid, "ulid")
+register_converter(ActivityForm, "activity_form")
 register_converter(TenantAct, "tenant_act")
 
 urlpatterns = [
@@ -103,6 +111,9 @@ urlpatterns = [
     path("people/<int:pk>/activate/", people.person_activate, name="person-activate"),
     path("people/invitations/<int:pk>/again/", people.invitation_again, name="invitation-again"),
     path("people/invitations/<int:pk>/withdraw/", people.invitation_withdraw, name="invitation-withdraw"),
+    path("activity/", activity.activity_list, name="activity-list"),
+    path("activity/export.<activity_form:form>", activity_export.activity_export, name="activity-export"),
+    path("activity/<int:sequence>/", activity.activity_entry, name="activity-entry"),
     path("operations/", operations.operation_list, name="operation-list"),
     path("operations/<ulid:operation_id>/retry/", operations.operation_retry, name="operation-retry"),
 ]

@@ -1,7 +1,7 @@
 """Rows and how to select them; one module per noun."""
 
 from clients.models.app_clients import AppClient, Status, attention_needs
-from clients.models.audit import AuditEntry, AuditOrigin, Outcome
+from clients.models.audit import AuditEntry, AuditOrigin, AuditQuerySet, Outcome
 from clients.models.operations import EVERYTHING, LIVE, Operation, OperationState, Priority, is_overtaken
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
 from clients.models.pools import (
@@ -37,6 +37,8 @@ __all__ = [
     "AttributeType",
     "AuditEntry",
     "AuditOrigin",
+    "AuditQuerySet",
+    "AuditQuerySet",
     "ClientOverride",
     "Invitation",
     "Operation",

@@ -1,96 +1,97 @@
-"""What happened to one client: who, what, when, from where, why."""
+"""What happened: the trail with its filters, one entry with its neighbours, one client's part of it."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 
 from clients import permissions
-from clients.models import AuditEntry, User
+from clients.forms.activity import ActivityFilter
+from clients.models import AuditEntry, AuditQuerySet, User
+from clients.services.audit import fits
 from clients.views.client_page import client_page
-from clients.views.fetching import get_app_client, person, signed_in
-from clients.views.listing import cut
+from clients.views.fetching import get_app_client, need, person, signed_in
+from clients.views.listing import capped_count, cut
+from clients.views.words import WORDS
 
-WORDS = {
-    "client:create": "Create client",
-    "client:change": "Change client",
-    "client:change_lifetime": "Change secret lifetime",
-    "client:set_contact": "Set contact",
-    "client:pause": "Pause client",
-    "client:resume": "Resume client",
-    "client:delete": "Delete client",
-    "client:attributes": "Change attributes",
-    "attributes:publish": "Publish attributes",
-    "secret:show": "Show credentials",
-    "secret:stored": "Confirm that the secret is stored",
-    "operation:retry": "Try again",
-    "client:export": "Export clients",
-    "client:observe": "Compare with Cognito",
-    "pool:connect": "Connect pool",
-    "pool:compare": "Compare pool with Cognito",
-    "pool:change_urls": "Change addresses of pool",
-    "resource_server:adopt": "Adopt resource server",
-    "resource_server:create": "Create resource server",
-    "resource_server:change": "Change resource server",
-    "resource_server:change_api": "Change API of resource server",
-    "resource_server:delete": "Delete resource server",
-    "scope:retire": "Retire scopes",
-    "scope:release": "Release scopes",
-    "scope:retire_cancel": "Cancel retirement",
-    "scope:removed": "Remove scopes",
-    "pool:install_trigger": "Install trigger",
-    "attributes:repair": "Repair published attributes",
-    "tenant:pause": "Pause tenant",
-    "tenant:pause_done": "Pause tenant: all clients followed",
-    "tenant:resume": "Resume tenant",
-    "tenant:resume_done": "Resume tenant: all clients followed",
-    "tenant:off_board": "Off-board tenant",
-    "tenant:off_board_done": "Off-board tenant: all clients gone",
-    "person:invite": "Invite person",
-    "person:accept": "Accept invitation",
-    "person:invite_again": "Send invitation again",
-    "person:invite_withdraw": "Withdraw invitation",
-    "person:change_role": "Change role",
-    "person:deactivate": "Deactivate person",
-    "person:activate": "Activate person",
-    "tenant:create": "Create tenant",
-    "tenant:change": "Change tenant",
-    "tenant:set_values": "Change a tenant’s values",
-    "attribute:define": "Define attribute",
-    "attribute:change": "Change attribute",
-    "attribute:retire": "Retire attribute",
-    "attribute:restore": "Take back attribute",
-}
+NEIGHBOURS = 2  # entries shown before and after one
+TOLD_APART = ("before", "after", "ending", "step")  # of an entry's detail, shown in words of their own
+LAST = 2**63 - 1  # the highest number an entry can have
+
+
+def shown_to(user: User) -> AuditQuerySet:
+    return AuditEntry.objects.visible_to(user).select_related("actor", "origin", "app_client", "tenant", "pool")
+
+
+@signed_in("GET")
+def activity_list(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_see_activity)
+    filters = ActivityFilter(request.GET, user=user, actions=WORDS)
+    if filters.held_a_secret:
+        return redirect(f"{request.path}?{filters.address}")
+    found = filters.apply(shown_to(user))
+    page, following = cut(found, key="sequence", after=_after(request))
+    context = {
+        "nav": "activity", "filters": filters, "lines": lines_of(page, user), "following": following,
+        "count": capped_count(found), "is_staff": user.is_staff_member, "is_first_page": not _after(request),
+        "views": [("", "All"), ("period=7", "Last 7 days"), (f"who={user.pk}", "My own"), ("outcome=failed", "Failed"),
+                  ("outcome=unknown", "Outcome unknown")],
+    }  # fmt: skip
+    return render(request, "clients/activity_list.html", context)
+
+
+@signed_in("GET")
+def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
+    user = person(request)
+    need(user, permissions.can_see_activity)
+    visible = shown_to(user)
+    entry = get_object_or_404(visible, sequence=min(sequence, LAST))
+    newer = visible.filter(sequence__gt=entry.sequence).order_by("sequence")[:NEIGHBOURS]
+    older = visible.filter(sequence__lt=entry.sequence).order_by("-sequence")[:NEIGHBOURS]
+    around = [*reversed(newer), entry, *older]
+    same = visible.filter(operation_id=entry.operation_id).order_by("-sequence") if entry.operation_id else ()
+    context = {
+        "nav": "activity", "line": lines_of([entry], user)[0], "around": lines_of(around, user),
+        "operation": lines_of(list(same), user), "fits": fits(entry), "is_staff": user.is_staff_member,
+        "facts": [(name, value) for name, value in sorted(entry.detail.items()) if name not in TOLD_APART],
+    }  # fmt: skip
+    return render(request, "clients/activity_entry.html", context)
 
 
 @signed_in("GET")
 def client_activity(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_see_activity)
-    after = request.GET.get("after", "")
     entries = AuditEntry.objects.filter(app_client=app_client).select_related("actor", "origin")
-    page, following = cut(entries, key="sequence", after=after if after.isdecimal() and len(after) < 19 else "")
-    people = _people(page)
-    lines = [_line(entry, people, is_staff=person(request).is_staff_member) for entry in page]
-    return client_page(request, app_client, "activity", {"lines": lines, "following": following})
+    page, following = cut(entries, key="sequence", after=_after(request))
+    context = {"lines": lines_of(page, person(request)), "following": following}
+    return client_page(request, app_client, "activity", context)
+
+
+def _after(request: HttpRequest) -> str:
+    after = request.GET.get("after", "")
+    return after if after.isascii() and after.isdecimal() and len(after) < 19 else ""
+
+
+def lines_of(entries: list[AuditEntry], user: User) -> list[dict[str, Any]]:
+    """The trail holds ids; who they are is said as of today. Members do not learn the addresses staff work from."""
+    people = _people(entries)
+    lines = []
+    for entry in entries:
+        origin, detail = getattr(entry, "origin", None), entry.detail
+        lines.append({
+            "entry": entry, "what": WORDS.get(entry.action, entry.action), "changes": _changes(detail, people),
+            "sub": detail.get("ending") and f"secret ending …{detail['ending']}" or detail.get("step", ""),
+            "from": origin.address if origin and user.is_staff_member else "",
+            "agent": origin.agent if origin and user.is_staff_member else "",
+        })  # fmt: skip
+    return lines
 
 
 def _people(entries: list[AuditEntry]) -> dict[Any, str]:
-    """The trail holds ids alone; who they are is said as of today."""
     sides = [side for entry in entries for side in (entry.detail.get("before"), entry.detail.get("after"))]
     ids = {side["contact"] for side in sides if isinstance(side, dict) and isinstance(side.get("contact"), int)}
     return {found.pk: str(found) for found in User.objects.filter(pk__in=ids)} if ids else {}
-
-
-def _line(entry: AuditEntry, people: dict[Any, str], *, is_staff: bool) -> dict[str, Any]:
-    """Members do not learn the addresses staff work from."""
-    origin = getattr(entry, "origin", None)
-    detail = entry.detail
-    return {
-        "entry": entry,
-        "what": WORDS.get(entry.action, entry.action),
-        "from": origin.address if origin and is_staff else "",
-        "sub": detail.get("ending") and f"secret ending …{detail['ending']}" or detail.get("step", ""),
-        "changes": _changes(detail, people),
-    }
 
 
 def _changes(detail: dict[str, Any], people: dict[Any, str]) -> list[tuple[str, Any, Any]]:

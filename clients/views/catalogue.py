@@ -36,11 +36,11 @@ from clients.models import (
     UserPool,
 )
 from clients.services import catalogue
-from clients.views.activity import WORDS
 from clients.views.conflicts import conflict_told
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
+from clients.views.words import WORDS
 
 SHOWN = 12
 HERE = {

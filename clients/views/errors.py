@@ -2,9 +2,15 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from clients.errors import AuditUnavailable
+from clients.models import User
+from clients.services import audit
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +30,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    _note_refusal(request)
     why = "Your role does not include this. Nothing was changed."
     return error_page(request, 403, "You may not do this", why, "Ask a colleague whose role includes it.")
 
@@ -50,6 +57,36 @@ def too_often(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_page(request, 429, "Too many tries", why, "Wait a minute, then try again.")
 
 
+def not_recorded(request: HttpRequest) -> HttpResponse:
+    """The trail takes no entry: what cannot be recorded is not done."""
+    why = "The portal could not write its audit trail, so it did nothing. Nothing was sent or shown, nothing changed."
+    return error_page(request, 503, "This was not done", why, "Try again in a minute. If it stays, tell an operator.")
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    """Refused it is in any case: a trail that takes no entry does not make another answer of it."""
+    match, user = request.resolver_match, getattr(request, "user", None)
+    if match is None or not isinstance(user, User):
+        return
+    try:
+        audit.note_refusal(user, f"{request.method} {match.url_name}")
+    except (AuditUnavailable, DatabaseError):
+        logger.exception("a refusal was not recorded")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     why = "The portal made a mistake. What had been saved is still saved."
     return error_page(request, 500, "Something went wrong here", why, "Try again. If it stays, tell us the reference.")
+
+
+class NothingUnrecorded:
+    """An act whose entry the trail does not take was not done, and the answer says so."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_recorded(request) if isinstance(exception, AuditUnavailable) else None

@@ -50,7 +50,7 @@ def _file(found: Any, user: User, filters: dict[str, Any]) -> HttpResponseBase:
     return StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-class _Echo:
+class Echo:
     """What csv writes to: hands each line on."""
 
     def write(self, line: str) -> str:
@@ -59,11 +59,11 @@ class _Echo:
 
 def _lines(rows: Any) -> Iterator[str]:
     """Spreadsheets are who reads this: they want the mark at the beginning to see that it is UTF-8."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow(COLUMNS)
     rows = rows.select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
     for app_client in rows.order_by("name", "pk").iterator(chunk_size=AT_ONCE):
-        yield writer.writerow([_safe(cell) for cell in _cells(app_client)])
+        yield writer.writerow([safe_cell(cell) for cell in _cells(app_client)])
 
 
 def _cells(app_client: AppClient) -> list[str]:
@@ -81,7 +81,7 @@ def _utc(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
-def _safe(cell: str) -> str:
+def safe_cell(cell: str) -> str:
     """A cell that begins like a formula is one to a spreadsheet, in full width too; and so is what begins like one
     after a sign that some locales take for the end of a cell (owasp.org/www-community/attacks/CSV_Injection)."""
     return f"'{cell}" if FORMULA.search(cell) else cell

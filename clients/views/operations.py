@@ -9,10 +9,10 @@ from clients import permissions
 from clients.errors import PortalError
 from clients.models import Operation, OperationState, ResourceServer, UserPool
 from clients.services.operations import retry_operation
-from clients.views.activity import WORDS
 from clients.views.fetching import get_operation, need, person, signed_in
 from clients.views.listing import cut
 from clients.views.outcome import say_outcome
+from clients.views.words import WORDS
 
 VIEWS = {"": "Open", "all": "All"}
 

@@ -57,7 +57,7 @@ def demo() -> Iterator[dict[str, Any]]:
         process = subprocess.Popen([sys.executable, "-m", "portal.demo"], cwd=ROOT, env=environment,
                                    stdout=subprocess.DEVNULL)  # fmt: skip
         try:
-            yield _facts(process, Path(var) / "demo.json", environment["PORT"])
+            yield _facts(process, Path(var) / "demo.json", environment["PORT"]) | {"var": var}
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)

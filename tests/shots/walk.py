@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import django
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import Resolver404, resolve
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.journeys.browser import ARGUMENTS, CHROMIUM
+from tests.shots.answers import ANSWERS
 
 WIDTHS, THEMES = (1440, 1024, 390), ("light", "dark")
 ROLES = ("administrator", "support", "manager")
@@ -41,14 +42,15 @@ def walk(facts: dict[str, Any], out: Path, chosen: set[str]) -> list[str]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         _prepare(browser, facts)
-        for role in ROLES:
+        for role in ROLES if not chosen or chosen - ANSWERS.keys() else ():
             pages = _pages_of(browser, facts, role)
             reached |= {name for name, _ in pages} | MORE.keys()
             for theme in THEMES:
                 complaints += _take(browser, facts, role, theme, pages, out, chosen)
-        complaints += _wire(browser, facts)
+        complaints += _wire(browser, facts) if not chosen else []
+        complaints += _take_answers(browser, facts, out, chosen)
         browser.close()
-    missing = _routes() - reached - NOT_WALKED
+    missing = _routes() - reached - NOT_WALKED if not chosen else set()
     return complaints + [f"no picture of {name}: no role of {', '.join(ROLES)} came to it" for name in sorted(missing)]
 
 
@@ -138,27 +140,49 @@ def _take(
     context = _signed_in(browser, facts, role, color_scheme=theme)
     stranger = browser.new_context(base_url=facts["url"], color_scheme=theme)
     for name, path in [*pages, *(MORE.items() if role == ROLES[0] else ())]:
-        page = (stranger if name.startswith("account_") and name in MORE else context).new_page()
         if chosen and name not in chosen:
             continue
+        page = (stranger if name.startswith("account_") and name in MORE else context).new_page()
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.goto(path)
-            page.screenshot(path=out / f"{name}-{role}-{width}-{theme}.png", full_page=True)
-            complaints += [f"{name} {role} {width} {theme}: {fault}" for fault in _faults(page, width)]
+            complaints += _picture(page, out, f"{name}-{role}-{width}-{theme}")
         page.close()
     context.close()
     stranger.close()
     return complaints
 
 
-def _faults(page: Page, width: int) -> list[str]:
-    found = []
+def _take_answers(browser: Browser, facts: dict[str, Any], out: Path, chosen: set[str]) -> list[str]:
+    """An answer to a form is there once: the window and the theme change around it."""
+    complaints: list[str] = []
+    for name, come_to in ANSWERS.items():
+        if chosen and name not in chosen:
+            continue
+        context = _signed_in(browser, facts, ROLES[0])
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        try:
+            come_to(page, facts)
+        except Error as error:
+            complaints.append(f"{name}: nobody came to it: {str(error).splitlines()[0]}")
+            continue
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                complaints += _picture(page, out, f"{name}-answer-{width}-{theme}")
+        context.close()
+    return complaints
+
+
+def _picture(page: Page, out: Path, name: str) -> list[str]:
+    """Takes it; returns what axe finds there, and whether anything is wider than the window."""
+    page.screenshot(path=out / f"{name}.png", full_page=True)
+    found = [f"{v['id']}: {v['nodes'][0]['html'][:100]}" for v in Axe().run(page).response["violations"]]
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         found.append("overflows sideways")
-    if width != WIDTHS[1]:  # axe looks at the widest and the narrowest
-        found += [f"{v['id']}: {v['nodes'][0]['html'][:100]}" for v in Axe().run(page).response["violations"]]
-    return found
+    return [f"{name}: {fault}" for fault in found]
 
 
 def _wire(browser: Browser, facts: dict[str, Any]) -> list[str]:

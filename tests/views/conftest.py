@@ -130,6 +130,8 @@ ARGUMENTS = {
         ("person-page", "person-role", "person-deactivate", "person-activate"), lambda _: [_developer().pk]
     ),
     **dict.fromkeys(("invitation-again", "invitation-withdraw"), lambda _: [_invitation().pk]),
+    "activity-entry": lambda app_client: [app_client.audit_entries.first().sequence],
+    "activity-export": lambda app_client: ["csv"],
     "mfa_remove_webauthn": lambda app_client: [1],
     "account_reset_password_from_key": lambda app_client: ["1", "used-before"],
     "operation-retry": lambda app_client: [app_client.operations.get().pk],

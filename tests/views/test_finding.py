@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clients import sealing
-from clients.forms import filters
+from clients.forms import url_filter
 from clients.models import AttributeDefinition, ClientOverride, Scope, Secret, SecretState, Status, Tenant, TenantValue
 from clients.models.tenants import AS_WRITTEN
 from clients.services import attributes, catalogue, pools
@@ -170,7 +170,7 @@ def test_list_with_the_same_scope_in_two_pools_filters_by_its_name(client, opera
 def test_list_lets_type_a_tenant_where_there_are_too_many_to_choose(client, operator, make, monkeypatch):
     make("ours"), make("theirs", tenant="acme-robotics")
     assert '<select class="select " name="tenant"' in client.get("/clients/").content.decode()
-    monkeypatch.setattr(filters, "LONGEST_CHOICE", 1)
+    monkeypatch.setattr(url_filter, "LONGEST_CHOICE", 1)
     body = client.get("/clients/").content.decode()
     assert '<select class="select " name="tenant"' not in body and 'name="tenant"' in body
     for typed in ("acme-robotics", "acme robotics"):
@@ -232,7 +232,7 @@ def test_list_shows_each_set_filter_as_a_link_that_drops_it(client, operator, co
 
 
 def test_list_names_a_typed_filter_as_it_was_typed(client, operator, company, monkeypatch):
-    monkeypatch.setattr(filters, "LONGEST_CHOICE", 1)
+    monkeypatch.setattr(url_filter, "LONGEST_CHOICE", 1)
     assert chips(client, "tenant=%3Cb%3Eacme") == [("Tenant: &lt;b&gt;acme", "/clients/")]
 
 

@@ -38,6 +38,16 @@ def test_routes_answer_as_the_table_says(world, client, app_client, address, str
 def test_routes_of_the_table_are_all_routes():
     found = routes(get_resolver())
     assert {row["route"] for row in TABLE} == set(found) and len(found) == len(set(found))
+    told = {(row["route"], row["method"]) for row in TABLE}
+    assert told == {(route, method) for route in found for method in ("GET", "POST")} and len(told) == len(TABLE)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
+def test_routes_take_no_other_method(world, client, app_client, address, method):
+    """Not even from an administrator: refused, or sent to sign in."""
+    client.force_login(world.people["administrator"])
+    answers = {row["route"]: client.generic(method, address(row["route"])).status_code for row in TABLE}
+    assert {route: status for route, status in answers.items() if status not in (302, 403, 404, 405)} == {}
 
 
 def test_routes_found_include_one_that_is_hidden_deep():

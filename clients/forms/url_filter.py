@@ -1,0 +1,52 @@
+"""Filters that live in the address: what is set, in words, and the address without it."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+
+LONGEST_CHOICE = 100  # more than that nobody scrolls through: then it is typed
+
+
+class UrlFilter(forms.Form):
+    """Unknown values are ignored, not refused: an old link still shows a list."""
+
+    def offer(self, name: str, anything: str, choices: Any) -> None:
+        """A choice among what there is; a field to type in where that is too much."""
+        offered = list(choices[: LONGEST_CHOICE + 1])
+        if len(offered) <= LONGEST_CHOICE:
+            label = self.fields[name].label
+            self.fields[name] = forms.ChoiceField(required=False, choices=[("", anything), *offered], label=label)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        self.is_valid()  # so that there is what was cleaned; of what is wrong nothing is left
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def address(self) -> str:
+        """The query that says the same and nothing else."""
+        return self._address_without("")
+
+    def _address_without(self, left: str) -> str:
+        return urlencode({n: "on" if value is True else value for n, value in self.chosen.items() if n != left})
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.chosen)
+
+    @property
+    def count(self) -> int:
+        """Of those in the bar: what is searched for stands in a box of its own."""
+        return len(self.chosen.keys() - {"q"})
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """(what is set, the address without it)."""
+        return [(self._in_words(name, value), self._address_without(name)) for name, value in self.chosen.items()]
+
+    def _in_words(self, name: str, value: Any) -> str:
+        label = str(self[name].label)
+        if value is True:
+            return label
+        return f"{label}: {dict(getattr(self.fields[name], 'choices', ())).get(value, value)}"
