@@ -15,6 +15,7 @@ environ.Env.read_env(env.str("PORTAL_ENV_FILE", default=str(BASE_DIR / ".env")))
 DEBUG = env.bool("DEBUG", default=False)
 # DEMO marks an installation made by `make demo`: random logins, sandbox, http. Production refuses it.
 DEMO = env.bool("PORTAL_DEMO", default=False)
+AUDIT_ANCHORS = env.str("PORTAL_AUDIT_ANCHORS", default="")  # a file elsewhere
 VAR_DIR = Path(env.str("PORTAL_VAR_DIR", default=str(BASE_DIR / "var")))
 SECRET_KEY = env.str("SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])

@@ -59,5 +59,4 @@ WORDS = {
     "person:factor": "Change second factor",
     "person:factor_reset": "Remove second factor of a colleague",
     "person:link": "Connect single sign-on",
-    "audit:anchor": "Anchor the trail",
 }

@@ -6,6 +6,7 @@ from django.db import DatabaseError, connection, transaction
 
 from clients.models import AuditEntry, Outcome, Role, User
 from clients.services import audit
+from clients.services.anchors import read_anchors
 from tests.support import drop_audit_triggers, make_audit_triggers
 
 
@@ -69,22 +70,103 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("kind", TAMPERED)
-def test_tampering_behind_the_triggers_is_named(trail, kind):
-    drop_audit_triggers(connection)
-    for statement in TAMPERED[kind]:
-        run(statement)
-    with pytest.raises(CommandError, match=r"Entry [23]"):
-        call_command("verify_audit")
+@pytest.fixture
+def anchors(tmp_path):
+    return tmp_path / "anchors.jsonl"
 
 
-def test_inserted_entry_is_named(trail):
-    drop_audit_triggers(connection)
-    forged = trail[2]
-    forged.pk, forged.sequence, forged.hash = None, 6, "f" * 64
+def cut_tail(trail):
+    run("DELETE FROM clients_auditentry WHERE sequence > 3")
+
+
+def insert_forged(trail):
+    """In the middle, with the ones behind it moved on, and a hash that fits what it says."""
+    for sequence in (5, 4, 3):
+        run("UPDATE clients_auditentry SET sequence = %s WHERE sequence = %s", sequence + 1, sequence)
+    forged = AuditEntry.objects.get(sequence=2)
+    forged.pk, forged.sequence, forged.reason, forged.previous_hash = None, 3, "forged", forged.hash
+    forged.hash = audit._hash(forged)
     forged.save(force_insert=True)
-    with pytest.raises(CommandError, match="Entry 6 does not follow"):
-        call_command("verify_audit")
+
+
+def by(kind):
+    def tamper(trail):
+        for statement in TAMPERED[kind]:
+            run(statement)
+
+    return tamper
+
+
+KINDS = {kind: by(kind) for kind in TAMPERED} | {"insert": insert_forged, "cut tail": cut_tail}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tampering_behind_the_triggers_is_named(trail, anchors, kind, capsys):
+    """Five kinds, by SQL after the triggers were dropped; the last shows beside the anchor alone."""
+    call_command("anchor_audit", to=str(anchors))
+    call_command("verify_audit", anchors=str(anchors))
+    assert "1 anchor, every one holds" in capsys.readouterr().out
+    drop_audit_triggers(connection)
+
+    KINDS[kind](trail)
+
+    with pytest.raises(CommandError, match=r"Entry (5, anchored at|[234] )"):
+        call_command("verify_audit", anchors=str(anchors))
+    if kind == "cut tail":
+        call_command("verify_audit")  # nothing else sees it
+    else:
+        with pytest.raises(CommandError, match=r"Entry [234] "):
+            call_command("verify_audit")
+    before = anchors.read_text()
+    with pytest.raises(CommandError, match="Nothing was anchored"):
+        call_command("anchor_audit", to=str(anchors))
+    assert anchors.read_text() == before
+
+
+def test_a_trail_written_anew_shows_beside_the_anchor(trail, anchors):
+    """Every hash computed again, so that the chain fits."""
+    call_command("anchor_audit", to=str(anchors))
+    drop_audit_triggers(connection)
+    previous = audit.GENESIS
+    for entry in trail:
+        entry.reason, entry.previous_hash = "as if", previous
+        entry.hash = previous = audit._hash(entry)
+        entry.save()
+    assert audit.first_broken_entry() is None
+    with pytest.raises(CommandError, match="Entry 5 is not the one anchored"):
+        call_command("verify_audit", anchors=str(anchors))
+
+
+def test_anchors_grow_line_by_line_and_belong_to_one_person(trail, anchors):
+    call_command("anchor_audit", to=str(anchors))
+    with transaction.atomic():
+        audit.append("test:act", Outcome.OK, actor=None, via="web")
+    call_command("anchor_audit", to=str(anchors))
+    assert [anchor.sequence for anchor in read_anchors(anchors)] == [5, 6]
+    assert anchors.stat().st_mode & 0o777 == 0o600
+    call_command("verify_audit", anchors=str(anchors))
+
+
+@pytest.mark.parametrize("line", ["", "7", "{}", '{"sequence": "1", "hash": "x", "at": ""}', "[1, 2]"])
+def test_a_line_that_is_no_anchor_is_named(trail, anchors, line):
+    call_command("anchor_audit", to=str(anchors))
+    anchors.write_text(f"{anchors.read_text()}{line}\n")
+    for command, option in (("verify_audit", "anchors"), ("anchor_audit", "to")):
+        with pytest.raises(CommandError, match="Line 2 of .* is no anchor"):
+            call_command(command, **{option: str(anchors)})
+
+
+def test_anchoring_says_what_is_missing(db, tmp_path, settings, capsys):
+    settings.AUDIT_ANCHORS = ""
+    with pytest.raises(CommandError, match="PORTAL_AUDIT_ANCHORS"):
+        call_command("anchor_audit")
+    with pytest.raises(CommandError, match="cannot be written"):
+        with_entry = tmp_path / "nowhere" / "anchors"
+        with transaction.atomic():
+            audit.append("test:act", Outcome.OK, actor=None, via="web")
+        call_command("anchor_audit", to=str(with_entry))
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("verify_audit", anchors=str(tmp_path / "none"))
 
 
 def test_append_outside_a_transaction_is_refused(transactional_db):
