@@ -71,6 +71,8 @@ class Forms(HTMLParser):
 def forms_of(page) -> list[Form]:
     reader = Forms()
     reader.feed(page.content.decode())
+    for form in reader.forms:
+        form.action = form.action or page.request["PATH_INFO"]  # a form without one goes where the page came from
     return reader.forms
 
 
