@@ -68,6 +68,17 @@ def _switches() -> Iterator[CheckMessage]:
         yield Error("PORTAL_CRASH_AT is set: the process would kill itself at that point. Unset it.", id="clients.E010")
     if settings.TRUSTED_PROXIES < 0:
         yield Error("PORTAL_TRUSTED_PROXIES is below 0: give the number of your proxies, or 0.", id="clients.E011")
+    if not settings.REQUIRE_SECOND_FACTOR:
+        yield Error(
+            "PORTAL_REQUIRE_SECOND_FACTOR is off: staff would sign in with a password alone. Unset it.",
+            id="clients.E013",
+        )
+    for variable, value, most in (
+        ("PORTAL_SESSION_HOURS", settings.SESSION_HOURS, 24),
+        ("PORTAL_SESSION_IDLE_MINUTES", settings.SESSION_IDLE_MINUTES, 480),
+    ):
+        if not 1 <= value <= most:
+            yield Error(f"{variable} is {value}: choose 1 to {most}.", id="clients.E014")
     if not settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS is empty: name the host people use, such as portal.example.com.", id="clients.E004")
     elif "*" in settings.ALLOWED_HOSTS:

@@ -104,5 +104,10 @@ def can_manage_people(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, MANAGER)
 
 
+def can_remove_second_factor(person: Any) -> bool:
+    """Of a colleague who lost it."""
+    return _is(person, ADMINISTRATOR)
+
+
 def can_change_role(person: Any) -> bool:
     return _is(person, ADMINISTRATOR)

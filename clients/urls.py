@@ -108,6 +108,7 @@ urlpatterns = [
     path("people/<int:pk>/", people.person_page, name="person-page"),
     path("people/<int:pk>/role/", people.person_role, name="person-role"),
     path("people/<int:pk>/deactivate/", people.person_deactivate, name="person-deactivate"),
+    path("people/<int:pk>/second-factor/", people.person_factor_remove, name="person-factor-remove"),
     path("people/<int:pk>/activate/", people.person_activate, name="person-activate"),
     path("people/invitations/<int:pk>/again/", people.invitation_again, name="invitation-again"),
     path("people/invitations/<int:pk>/withdraw/", people.invitation_withdraw, name="invitation-withdraw"),

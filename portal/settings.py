@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "clients.views.sessions.Sessions",
     "allauth.account.middleware.AccountMiddleware",
     "clients.views.second_factor.RequireSecondFactor",
 ]
@@ -151,7 +152,9 @@ SECURE = not DEBUG and not DEMO
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "portal-session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "portal-csrf"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_HOURS = env.int("PORTAL_SESSION_HOURS", default=12)
+SESSION_IDLE_MINUTES = env.int("PORTAL_SESSION_IDLE_MINUTES", default=60)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SECURE)

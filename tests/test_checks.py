@@ -23,6 +23,7 @@ def production(settings, monkeypatch):
     settings.SECRET_KEY = "x1" * 30
     settings.DEBUG = settings.DEMO = False
     settings.CRASH_AT = ""
+    settings.REQUIRE_SECOND_FACTOR = True
     settings.ALLOWED_HOSTS = ["portal.example.com"]
     settings.BASE_URL = "https://portal.example.com"
     settings.SEALING_KEYS = settings.FINGERPRINT_KEYS = f"one:{KEY}"
@@ -49,6 +50,9 @@ def test_deploy_check_of_a_complete_production(production):
         ("DEMO", True, "PORTAL_DEMO"),
         ("CRASH_AT", "client:create/create/before", "PORTAL_CRASH_AT"),
         ("TRUSTED_PROXIES", -1, "PORTAL_TRUSTED_PROXIES"),
+        ("REQUIRE_SECOND_FACTOR", False, "PORTAL_REQUIRE_SECOND_FACTOR"),
+        *[("SESSION_HOURS", hours, "PORTAL_SESSION_HOURS") for hours in (0, 25)],
+        *[("SESSION_IDLE_MINUTES", minutes, "PORTAL_SESSION_IDLE_MINUTES") for minutes in (0, 481)],
         ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS"),
         ("ALLOWED_HOSTS", ["*"], "ALLOWED_HOSTS"),
         ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),

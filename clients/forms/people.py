@@ -55,3 +55,9 @@ class LeaveForm(forms.Form):
         heir: Any = self.fields["heir"]
         staff = User.objects.filter(tenant__isnull=True, is_active=True).exclude(pk=user.pk)
         heir.queryset = staff.order_by("name", "email")
+
+
+class FactorForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500, help_text="How you know that it is they who ask. It stands in the activity."
+    )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -21,6 +22,7 @@ from clients.services import audit
 from clients.services.contacts import check_contact, write_contact
 
 VALID_FOR = timedelta(days=7)
+GONE = "This invitation was used, withdrawn or has expired. Ask for a new one."
 
 
 def _hash(token: str) -> str:
@@ -81,9 +83,10 @@ def _close(invitation: Invitation, actor: User, via: str, action: str, **changes
         audit.append(action, Outcome.OK, actor=actor, via=via, tenant=invitation.tenant, detail=detail)
 
 
-def change_role(user: User, role: str, *, actor: User, via: str = "web") -> None:
-    """From the next request on; every session of theirs ends. Refused: one's own role, a member's to staff or the
-    other way round (invite them anew: the trail keeps who they were), the last administrator's."""
+def change_role(user: User, role: str, *, actor: User | None, via: str = "web") -> None:
+    """From the next request on; every session of theirs ends. Without an actor it is the provider of single sign-on
+    that says so. Refused: one's own role, a member's to staff or the other way round (invite them anew: the trail keeps
+    who they were), the last administrator's."""
     staff = [r for r in Role if r not in TENANT_ROLES]
     allowed = list(TENANT_ROLES) if user.role in TENANT_ROLES else staff
     refuse({"role": [
@@ -123,6 +126,23 @@ def deactivate(user: User, *, actor: User, heir: User | None = None, via: str = 
     return len(clients)
 
 
+def remove_second_factor(user: User, *, actor: User, reason: str, via: str = "web") -> int:
+    """Every app, passkey and recovery code of theirs is gone, and every session ends: for somebody who lost them.
+    Returns how many there were. Refused: oneself (that is one's own page), no reason, somebody who has none."""
+    if user == actor:
+        raise Conflict("Your own second factor is changed on your own page.")
+    with transaction.atomic():
+        removed, _ = Authenticator.objects.filter(user=user).delete()
+        if not removed:
+            raise Conflict(f"{user} has no second factor.")
+        User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+        detail = {"person": user.pk, "removed": removed}
+        audit.append(
+            "person:factor_reset", Outcome.OK, actor=actor, via=via, tenant=user.tenant, reason=reason, detail=detail
+        )  # fmt: skip
+    return removed
+
+
 def activate(user: User, *, actor: User, via: str = "web") -> None:
     """They may sign in again, with a new session."""
     with transaction.atomic():
@@ -154,22 +174,36 @@ def accept_invitation(token: str, *, name: str, password: str, via: str = "web")
         validate_password(password)
     except ValidationError as error:
         raise InvalidInput({"password": list(error.messages)}) from None
+    invitation = Invitation.objects.filter(token_hash=_hash(token.strip())).first()
+    if invitation is None:
+        raise Conflict(GONE)
+    return _accept(invitation, name=name, password=password, via=via)
+
+
+def accept_by_address(email: str, *, name: str, via: str = "web") -> User | None:
+    """The account of a member of staff whose open invitation is for this address; None when there is no such one.
+
+    The caller knows that whoever asks owns the address: a provider of single sign-on says so instead of the link. There
+    is no password. Of several invitations the newest counts. Raises Conflict when it was used at this very moment.
+    """
+    open_ones = Invitation.objects.open().filter(email=email, tenant=None, expires_at__gt=timezone.now())
+    invitation = open_ones.exclude(role__in=TENANT_ROLES).order_by("-pk").first()
+    return _accept(invitation, name=name, password=None, via=via) if invitation else None
+
+
+def _accept(invitation: Invitation, *, name: str, password: str | None, via: str) -> User:
     now = timezone.now()
-    gone = Conflict("This invitation was used, withdrawn or has expired. Ask for a new one.")
     with transaction.atomic():
-        invitation = Invitation.objects.filter(token_hash=_hash(token.strip())).first()
-        if invitation is None:
-            raise gone
-        open_ones = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, revoked_at__isnull=True)
-        if open_ones.filter(expires_at__gt=now).update(accepted_at=now) != 1:
-            raise gone
+        as_found = Invitation.objects.open().filter(pk=invitation.pk, token_hash=invitation.token_hash)
+        if as_found.filter(expires_at__gt=now).update(accepted_at=now) != 1:
+            raise Conflict(GONE)
         try:
             with transaction.atomic():
                 user = User.objects.create_user(
                     invitation.email, password, name=name, role=invitation.role, tenant=invitation.tenant
                 )
         except IntegrityError:
-            raise gone from None
+            raise Conflict(GONE) from None
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         audit.append("person:accept", Outcome.OK, actor=user, via=via, tenant=user.tenant, detail={"role": user.role})
     return user

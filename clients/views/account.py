@@ -1,15 +1,36 @@
 """Sign-in's house rules."""
 
 import base64
+import logging
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest
 
 from clients import sealing
 from clients.middleware import client_address
+from clients.models import User
+from clients.services.mail import send_account_changed
+from clients.services.sign_in import record_account_change, record_sign_in, record_sign_out
+
+logger = logging.getLogger(__name__)
+
+
+# By the name of the mail the library would send: (action of the trail, what the mail and the trail say).
+CHANGES = {
+    "account/email/password_changed": ("person:password", "Your password was changed."),
+    "account/email/password_reset": ("person:password", "Your password was replaced by way of a mailed link."),
+    "mfa/email/totp_activated": ("person:factor", "An authenticator app was added to your account."),
+    "mfa/email/totp_deactivated": ("person:factor", "The authenticator app was removed from your account."),
+    "mfa/email/recovery_codes_generated": ("person:factor", "New recovery codes were made for your account."),
+    "mfa/email/webauthn_added": ("person:factor", "A passkey was added to your account."),
+    "mfa/email/webauthn_removed": ("person:factor", "A passkey was removed from your account."),
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -21,6 +42,33 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reset_password_from_key_url(self, key: str) -> str:
         """At the configured address: what a request calls its host never ends up in a mail."""
         return urljoin(settings.BASE_URL, urlsplit(super().get_reset_password_from_key_url(key)).path)
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Every way in ends here: password, passkey, single sign-on."""
+        if isinstance(user, User):
+            record_sign_in(user)
+        super().login(request, user)
+
+    def logout(self, request: HttpRequest) -> None:
+        if isinstance(request.user, User):
+            record_sign_out(request.user)
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Into the log alone, and the same for addresses known and unknown: the trail is no place for a flood."""
+        logger.warning("a sign-in failed from %s", client_address(request) or "an unknown address")
+
+    def send_notification_mail(
+        self, template_prefix: str, user: AbstractBaseUser, context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:  # fmt: skip
+        """What the library would mail about: recorded, and mailed in our own words."""
+        if isinstance(user, User) and template_prefix in CHANGES:
+            action, what = CHANGES[template_prefix]
+            record_account_change(user, action, what)
+            address = client_address(self.request)
+            # Not within the transaction: the trail is held by one at a time, and a mail server takes its time.
+            transaction.on_commit(lambda: send_account_changed(user, what, address=address))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request) or super().get_client_ip(request)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,10 +11,11 @@ from django.urls import reverse
 from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.errors import add_refusals
-from clients.forms.people import InviteForm, LeaveForm, RoleForm
+from clients.forms.people import FactorForm, InviteForm, LeaveForm, RoleForm
+from clients.middleware import client_address
 from clients.models import AppClient, Invitation, User
 from clients.services import people
-from clients.services.mail import send_invitation
+from clients.services.mail import send_account_changed, send_invitation
 from clients.views.fetching import need, person, signed_in
 from clients.views.outcome import refused
 from clients.views.step_up import step_up
@@ -109,9 +111,12 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _page(request: HttpRequest, found: User, **forms: Any) -> HttpResponse:
     role, leave = forms.get("role") or RoleForm(user=found), forms.get("leave") or LeaveForm(user=found)
     held = AppClient.objects.present().filter(contact=found)
+    may_remove = permissions.can_remove_second_factor(person(request)) and found != person(request)
     context = {
         "nav": "people", "found": found, "role_form": role, "leave_form": leave, "held": held[:10],
         "held_count": held.count(), "is_self": found == person(request),
+        "factors": Authenticator.objects.filter(user=found).exclude(type="recovery_codes").count() if may_remove else 0,
+        "factor_form": forms.get("factor") or FactorForm(),
         "may_change_role": permissions.can_change_role(person(request)) and found != person(request),
     }  # fmt: skip
     return render(request, "clients/person_page.html", context, status=422 if forms else 200)
@@ -153,6 +158,25 @@ def person_deactivate(request: HttpRequest, pk: int) -> HttpResponse:
     except PortalError as error:
         return refused(request, error, back=reverse("person-page", args=[pk]))
     messages.success(request, f"{found} is signed out and cannot sign in. Clients handed on: {count}.")
+    return redirect("person-page", pk)
+
+
+@signed_in("POST")
+def person_factor_remove(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _managed(request, pk)
+    need(person(request), permissions.can_remove_second_factor)
+    form = FactorForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, factor=form)
+    if asked := step_up(request, back=reverse("person-page", args=[pk])):
+        return asked
+    try:
+        people.remove_second_factor(found, actor=person(request), reason=form.cleaned_data["reason"])
+    except PortalError as error:
+        return refused(request, error, back=reverse("person-page", args=[pk]))
+    told = "An administrator removed the second factor of your account."
+    send_account_changed(found, told, address=client_address(request))
+    messages.success(request, f"{found} has no second factor any more, is signed out, and was told by mail.")
     return redirect("person-page", pk)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -75,6 +76,26 @@ def address(app_client):
     return make
 
 
+@pytest.fixture
+def no_entries(db):
+    """The disk is full, say: the table takes none."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                "CREATE TRIGGER audit_is_full BEFORE INSERT ON clients_auditentry"
+                " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+            )
+        else:
+            cursor.execute(
+                "CREATE FUNCTION audit_is_full() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'no room'; END $$"
+            )
+            cursor.execute(
+                "CREATE TRIGGER audit_is_full BEFORE INSERT ON clients_auditentry"
+                " FOR EACH ROW EXECUTE FUNCTION audit_is_full()"
+            )
+
+
 WITHOUT_CLIENT = ("client-list", "client-create", "client-export")
 
 
@@ -127,7 +148,8 @@ def _retirement(app_client):
 
 ARGUMENTS = {
     **dict.fromkeys(
-        ("person-page", "person-role", "person-deactivate", "person-activate"), lambda _: [_developer().pk]
+        ("person-page", "person-role", "person-deactivate", "person-activate", "person-factor-remove"),
+        lambda _: [_developer().pk],
     ),
     **dict.fromkeys(("invitation-again", "invitation-withdraw"), lambda _: [_invitation().pk]),
     "activity-entry": lambda app_client: [app_client.audit_entries.first().sequence],

@@ -5,7 +5,6 @@ import json
 import pytest
 from django.apps import apps
 from django.core import serializers
-from django.db import connection
 from django.urls import reverse
 
 from clients.models import AttributeDefinition, AuditEntry, Role, User
@@ -32,26 +31,6 @@ def desk(world, client):
         "person": User.objects.get(role=Role.SUPPORT).pk,
     }  # fmt: skip
     return lambda route: reverse(route.partition(" ")[0], args=[ids[name] for name in route.split()[1:]])
-
-
-@pytest.fixture
-def no_entries(db):
-    """The disk is full, say: the table takes none."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(
-                "CREATE TRIGGER audit_is_full BEFORE INSERT ON clients_auditentry"
-                " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-            )
-        else:
-            cursor.execute(
-                "CREATE FUNCTION audit_is_full() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$ BEGIN RAISE EXCEPTION 'no room'; END $$"
-            )
-            cursor.execute(
-                "CREATE TRIGGER audit_is_full BEFORE INSERT ON clients_auditentry"
-                " FOR EACH ROW EXECUTE FUNCTION audit_is_full()"
-            )
 
 
 def rows():
