@@ -72,7 +72,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "clients.views.shell.shell",
             ],
-            "builtins": ["clients.templatetags.portal"],
+            "builtins": ["clients.templatetags.portal", "clients.templatetags.blocks"],
         },
     }
 ]

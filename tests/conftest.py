@@ -51,6 +51,9 @@ class ConfirmedClient(Client):
             {"method": "password", "at": time.time(), "reauthenticated": True}
         ]
         session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+        session["began_at"] = session["seen_at"] = int(
+            time.time()
+        )  # else the first page notes it, and costs a query more
         session.save()
 
 

@@ -51,7 +51,7 @@ def measure(
 def _visit(browser: Client, path: str, found: Measured) -> None:
     with CaptureQueriesContext(connection) as captured:  # warms up, too
         assert browser.get(path).status_code == 200
-    found.queries = len(captured)
+    found.queries = min(found.queries or len(captured), len(captured))  # one in a minute notes that somebody is there
     for _ in range(SAMPLES):
         with stopwatch() as seconds:
             browser.get(path)

@@ -199,7 +199,7 @@ def recovery_codes(page: Page, facts: Facts) -> None:
 
     page.goto("/account/second-factor/totp/activate/")
     confirm(page, facts)
-    seed = re.sub(r"\s", "", page.locator("main .mono").first.inner_text())
+    seed = re.sub(r"\s", "", page.locator("main dd.copyable .mono").first.inner_text())
     counter = next(iter(yield_hotp_counters_from_time()))
     page.locator("main input[name=code]").fill(format_hotp_value(hotp_value(seed, counter)))
     page.locator("main").get_by_role("button").first.click()
