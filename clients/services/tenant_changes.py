@@ -89,6 +89,8 @@ def _write_start(tenant: Tenant, kind: TenantChangeKind, actor: User, reason: st
         detail["invitations"] = open_ones.update(revoked_at=timezone.now())
     audit.append(f"tenant:{kind}", Outcome.OK, actor=actor, via=via, tenant=tenant, reason=reason, detail=detail)
     tenant.status = BECOMES[kind]
+    if not to_follow(change).exists() and not _unfinished(change):
+        _finish(change)  # a tenant without clients waits for no worker
     return change
 
 

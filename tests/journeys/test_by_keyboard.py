@@ -58,6 +58,7 @@ def test_create_choose_scopes_and_save_by_keyboard_alone(live_harbourline, page)
     go(page, "input[name=scopes][value='shipments/read']", "Space")
     go(page, CHANGE)  # review
     page.get_by_text("orders/read").first.wait_for()
+    is_fit(page)
     go(page, CHANGE)  # save
     page.get_by_text("The scopes are saved").wait_for()
     assert sorted(app_client.scopes.values_list("full_name", flat=True)) == ["orders/read"]
