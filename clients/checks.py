@@ -24,6 +24,12 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [*_secret_key(), *_switches(), *_keys("SEALING_KEYS"), *_keys("FINGERPRINT_KEYS"), *_addresses(), *_mail()]
 
 
+@register(Tags.security)
+def check_single_sign_on(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Everywhere, not only in production: half a configuration is a mistake, and would look like none at all."""
+    return [*_provider(), *_role_map()]
+
+
 @register(Tags.security, deploy=True)
 def check_no_demo_accounts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     from clients.models import User
@@ -85,6 +91,33 @@ def _switches() -> Iterator[CheckMessage]:
         yield Error("ALLOWED_HOSTS contains *: name the hosts people use; mails link to them.", id="clients.E004")
 
 
+def _provider() -> Iterator[CheckMessage]:
+    missing = [f"PORTAL_OIDC_{name}" for name, value in settings.OIDC.items() if not value]
+    if missing and len(missing) < len(settings.OIDC):
+        together = "PORTAL_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET and _NAME stand together"
+        yield Error(f"{missing[0]} is missing: {together}. Set it, or unset them all.", id="clients.E015")
+    if len(settings.OIDC["ISSUER"]) > 200:
+        yield Error("PORTAL_OIDC_ISSUER is longer than 200 characters.", id="clients.E015")
+
+
+def _role_map() -> Iterator[CheckMessage]:
+    from clients.services.single_sign_on import STAFF_ROLES, role_map
+
+    if bool(settings.OIDC_ROLE_CLAIM) != bool(settings.OIDC_ROLE_MAP):
+        missing, given = ("CLAIM", "MAP") if settings.OIDC_ROLE_MAP else ("MAP", "CLAIM")
+        yield Error(
+            f"PORTAL_OIDC_ROLE_{missing} is missing: PORTAL_OIDC_ROLE_{given} means nothing without it.",
+            id="clients.E016",
+        )
+    for number, (group, role) in enumerate(role_map(), start=1):
+        if not group or role not in STAFF_ROLES:
+            yield Error(
+                f"PORTAL_OIDC_ROLE_MAP: part {number} is not group=role with a role of staff:"
+                f" {', '.join(STAFF_ROLES)}.",
+                id="clients.E016",
+            )
+
+
 def _keys(variable: str) -> Iterator[CheckMessage]:
     """`id:base64` of 32 bytes, several separated by commas, ids distinct. The message never repeats the value."""
     entries = [entry.strip() for entry in getattr(settings, variable).split(",") if entry.strip()]
@@ -111,6 +144,8 @@ def _is_key(encoded: str) -> bool:
 
 def _addresses() -> Iterator[CheckMessage]:
     yield from _public_https("PORTAL_BASE_URL", settings.BASE_URL, "clients.E007")
+    if settings.OIDC["ISSUER"]:
+        yield from _public_https("PORTAL_OIDC_ISSUER", settings.OIDC["ISSUER"], "clients.E015")
     # boto3 reads these itself, one for all services and one for each. A production that talks to a sandbox, or to
     # anybody's http endpoint, would hand its secrets to it.
     for name in sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL") and os.environ[name]):

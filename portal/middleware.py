@@ -1,5 +1,6 @@
 """Small doors every request passes; no domain words."""
 
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import add_never_cache_headers
 
@@ -23,13 +24,13 @@ class RefuseOddRequests:
 
 
 class NoStoreBehindSignIn:
-    """Pages of signed-in people leave nothing in caches."""
+    """Pages of signed-in people leave nothing in caches, nor does the answer that signs them out."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         response = self.get_response(request)
-        if request.user.is_authenticated:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES or request.user.is_authenticated:
             add_never_cache_headers(response)
         return response

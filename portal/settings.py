@@ -36,10 +36,15 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "clients",
 ]
 MIDDLEWARE = [
+    # First, so that what a later one answers by itself has their headers too.
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # with random padding against BREACH; the page of a secret opts out
@@ -52,8 +57,6 @@ MIDDLEWARE = [
     "clients.middleware.RememberOrigin",
     "clients.views.errors.NothingUnrecorded",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "clients.views.sessions.Sessions",
     "allauth.account.middleware.AccountMiddleware",
     "clients.views.second_factor.RequireSecondFactor",
@@ -127,6 +130,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # people come by invitation: the address is
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
+# Wrong passwords: counted by address, and by account and address together. By account alone a stranger could keep its
+# owner out; that many addresses try one account is slowed in `views/account.py`, but not where its owner has been.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key", "login_failed_elsewhere": "20/300s/key"}
 PASSWORD_RESET_TIMEOUT = 3600
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 MFA_ADAPTER = "clients.views.account.SecondFactorAdapter"
@@ -147,11 +153,27 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
+# --- Single sign-on of staff -----------------------------------------------------------------
+# Any OpenID Connect provider, by these four together; without them there is none. Only they make a provider, never a
+# row of the library's (`views/single_sign_on.py`).
+OIDC = {name: env.str(f"PORTAL_OIDC_{name}", default="") for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "NAME")}
+OIDC_IS_SECOND_FACTOR = env.bool("PORTAL_OIDC_IS_SECOND_FACTOR", default=False)  # it asks everybody for one
+# A claim that lists groups, and "group=role,group=role", the first that fits wins. Without both, no role from claims.
+OIDC_ROLE_CLAIM = env.str("PORTAL_OIDC_ROLE_CLAIM", default="")
+OIDC_ROLE_MAP = env.str("PORTAL_OIDC_ROLE_MAP", default="")
+SOCIALACCOUNT_ADAPTER = "clients.views.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+# Off: with it, whoever controls an address at the provider takes the account. We match once, and by our own rules.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
+SOCIALACCOUNT_AUTO_SIGNUP = SOCIALACCOUNT_STORE_TOKENS = SOCIALACCOUNT_LOGIN_ON_GET = False
+
 # --- Sessions, cookies, headers ----------------------------------------------------------------
 SECURE = not DEBUG and not DEMO
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "portal-session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "portal-csrf"
+THEME_COOKIE_NAME = "__Host-theme" if SECURE else "portal-theme"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # its own cookie would lack the prefix
 SESSION_HOURS = env.int("PORTAL_SESSION_HOURS", default=12)
 SESSION_IDLE_MINUTES = env.int("PORTAL_SESSION_IDLE_MINUTES", default=60)
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600

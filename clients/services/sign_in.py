@@ -1,14 +1,25 @@
 """What of signing in belongs into the trail: in, out, and how one signs in."""
 
 import logging
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from clients.errors import AuditUnavailable
-from clients.models import Outcome, User
+from clients.models import AuditOrigin, Outcome, User
 from clients.services import audit
 
 logger = logging.getLogger(__name__)
+
+
+FAMILIAR_FOR = timedelta(days=90)
+
+
+def has_signed_in_from(email: str, address: str) -> bool:
+    """Whether this person has, lately; one question of the database, whether the person is known or not."""
+    lately = {"entry__action": "person:sign_in", "entry__at__gt": timezone.now() - FAMILIAR_FOR}
+    return AuditOrigin.objects.filter(entry__actor__email=email, address=address or None, **lately).exists()
 
 
 def record_sign_in(user: User) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,7 +17,7 @@ from clients import sealing
 from clients.middleware import client_address
 from clients.models import User
 from clients.services.mail import send_account_changed
-from clients.services.sign_in import record_account_change, record_sign_in, record_sign_out
+from clients.services.sign_in import has_signed_in_from, record_account_change, record_sign_in, record_sign_out
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,28 @@ CHANGES = {
 
 class AccountAdapter(DefaultAccountAdapter):
     """Nobody signs up: people come by invitation. Attempts are counted for the address that audit records."""
+
+    def is_safe_url(self, url: str) -> bool:
+        try:
+            return super().is_safe_url(url)
+        except ValueError:  # a host nobody could name, such as an address in brackets that do not end
+            return False
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """By account and address together: who guesses from one address keeps nobody out who comes from another."""
+        return f"{super()._get_login_attempts_cache_key(request, **credentials)}:{ratelimit.get_ip(request)}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """A few addresses could still guess together, so they share a second count; who has signed in from there
+        before is not held to it. One address uses up a quarter of it at most."""
+        super().pre_authenticate(request, **credentials)
+        email = credentials.get("email", "").lower()
+        if has_signed_in_from(email, client_address(request)):
+            return
+        shared = ratelimit.consume(request, app="allauth.account", action="login_failed_elsewhere", key=email)
+        if not shared:
+            raise self.validation_error("too_many_login_attempts")
+        self._login_failed_rl_usage.usage += shared.usage
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -33,6 +33,9 @@ def _has_none(request: HttpRequest) -> bool:
     user = request.user
     if not isinstance(user, User) or not user.is_staff_member:
         return False
-    if any(record.get("method") == "mfa" for record in get_authentication_records(request, user)):
+    # A provider may ask everybody for a second factor. Its token need not say so, hence it is believed by setting only.
+    # For risky acts it never counts: the step-up asks for something this portal can check itself.
+    counting = ("mfa", "socialaccount") if settings.OIDC_IS_SECOND_FACTOR else ("mfa",)
+    if any(record.get("method") in counting for record in get_authentication_records(request, user)):
         return False
     return not Authenticator.objects.filter(user=user, type__in=("totp", "webauthn")).exists()

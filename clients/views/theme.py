@@ -1,5 +1,6 @@
 """Light, dark, or as the system says; kept in a cookie so that the server prints it and nothing flashes."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -10,7 +11,7 @@ YEAR = 365 * 24 * 3600
 
 
 def current_theme(request: HttpRequest) -> str:
-    theme = request.COOKIES.get("theme", "")
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
     return theme if theme in NEXT else ""
 
 
@@ -23,7 +24,9 @@ def theme_set(request: HttpRequest) -> HttpResponse:
     response = redirect(target)
     theme = request.POST.get("theme", "")
     if theme in ("light", "dark"):
-        response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME, theme, max_age=YEAR, samesite="Lax", httponly=True, secure=settings.SECURE
+        )
     else:
-        response.delete_cookie("theme", samesite="Lax")
+        response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
     return response

@@ -15,9 +15,10 @@ def build(port, folder, saver):
 
 
 def _install_rules():
-    from portal.sandbox import appsync, cognito
+    from portal.sandbox import appsync, cognito, hosted_ui
 
     cognito.install()
+    hosted_ui.install()
     appsync.install()
 
 
@@ -52,10 +53,16 @@ class Gateway:
         return noting
 
     def _is_welcome(self, scope):
-        """A page in a browser must never reach this: it would carry an Origin, or another host's name."""
+        """A page in a browser must never reach this: it would carry an Origin, or another host's name. But for the
+        pages made for people, which are sent from here to here."""
+        from portal.sandbox import hosted_ui
+
         headers = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
-        return len(hosts) == 1 and hosts[0] in self._hosts and not any(name == b"origin" for name, _ in headers)
+        origins = [value for name, value in headers if name == b"origin"]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return False
+        return not origins or (hosted_ui.is_hosted_path(scope["path"]) and origins == [b"http://" + hosts[0]])
 
     async def _answer(self, scope, receive, send):
         body = await _body(receive)
@@ -101,10 +108,12 @@ class Gateway:
         self._saver.mark()
 
     async def _inner_or_token(self, call, scope, receive, send):
-        from portal.sandbox import token_endpoint
+        from portal.sandbox import hosted_ui, token_endpoint
 
         if token_endpoint.is_token_path(scope["path"]):
             await token_endpoint.serve(call, scope, receive, send)
+        elif hosted_ui.is_hosted_path(scope["path"]):
+            await hosted_ui.serve(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
 

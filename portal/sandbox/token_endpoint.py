@@ -47,7 +47,7 @@ async def serve(call, scope, receive, send):
     body = (await receive())["body"]
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     matched = TOKEN_PATH.fullmatch(scope["path"])
-    pool = _pool_of(matched.group(1)) if matched else None
+    pool = pool_of(matched.group(1)) if matched else None
     if pool is None:
         status, document = 404, {"message": "No such domain."}
     elif scope["method"] != "POST":
@@ -62,7 +62,7 @@ async def serve(call, scope, receive, send):
     await send({"type": "http.response.body", "body": payload})
 
 
-def _pool_of(domain):
+def pool_of(domain):
     """The pool behind a domain, and from here on its account and Region. A pool without one has no endpoint."""
     for (account, region, name), pool_id in cognito._pool_domain_map.all_items():
         if name == domain:

@@ -22,6 +22,7 @@ from clients.models import (
     User,
 )
 from clients.models.ids import new_ulid
+from tests.single_sign_on import Pool, signer
 from tests.support import PASSWORD
 
 
@@ -41,6 +42,23 @@ def stranger(world):
 def operator(world, client):
     client.force_login(world.people["operator"])
     return world.people["operator"]
+
+
+@pytest.fixture
+def staff_pool(world, settings):
+    """A user pool of the sandbox as the provider of single sign-on."""
+    pool = Pool(world.sandbox, settings.BASE_URL)
+    settings.OIDC = pool.settings()
+    world.sandbox.clear()
+    return pool
+
+
+@pytest.fixture
+def elsewhere(world, settings):
+    """A provider of single sign-on that says whatever the test wants."""
+    with signer() as made:
+        settings.OIDC = made.settings()
+        yield made
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_error_pages_carry_a_reference(client):
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", ""])
 def test_theme_goes_back_to_our_pages_only(client, target):
     answer = client.post("/theme/", {"theme": "dark", "next": target})
-    assert answer["Location"] == "/" and answer.cookies["theme"].value == "dark"
+    assert answer["Location"] == "/" and answer.cookies["portal-theme"].value == "dark"
     assert b'data-theme="dark"' in client.get("/clients/").content
 
 
