@@ -30,11 +30,13 @@ from clients.models import (
     OperationState,
     ResourceServer,
     Retirement,
+    RetirementState,
     Scope,
     Status,
     User,
     UserPool,
 )
+from clients.models.ids import new_ulid
 from clients.services import catalogue
 from clients.views.conflicts import conflict_told
 from clients.views.errors import bad_request
@@ -88,7 +90,8 @@ def scope_list(request: HttpRequest) -> HttpResponse:
         Prefetch("scopes", counted_scopes(), "counted"), Prefetch("retirements", going, "going")
     )
     context = {
-        "nav": "scopes", "servers": rows, "may_change": permissions.can_change_catalogue(user),
+        "nav": "scopes", "servers": rows, "removed": Retirement.objects.filter(state=RetirementState.DONE)[:SHOWN],
+        "may_change": permissions.can_change_catalogue(user),
         "has_pool": UserPool.objects.exists(), "scope_count": Scope.objects.count(), "unfinished": unfinished(),
     }  # fmt: skip
     return render(request, "clients/scope_list.html", context)
@@ -152,6 +155,15 @@ def _create_page(
     return render(request, "clients/server_create.html", context, status=status)
 
 
+def _again(form: ServerForm, refused: Operation) -> ServerForm:
+    """As typed, to be sent as another operation: the refused one stays what it is."""
+    data = form.data.copy()
+    data["operation_id"] = new_ulid()
+    form = ServerForm(data)
+    form.add_error(None, f"Cognito refused to create it. {refused.last_error}")
+    return form
+
+
 def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes: dict[str, str]) -> HttpResponse:
     values = form.cleaned_data
     said = {name: values[name] for name in ("operation_id", "identifier", "name")}
@@ -164,6 +176,8 @@ def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes
         return _create_page(request, form, rows, left, status=422)
     except PortalError as error:
         return refused(request, error)
+    if operation.state == OperationState.REFUSED:  # over for good, and all of it is still here to be put right
+        return _create_page(request, _again(form, operation), rows, [], status=422)
     say_outcome(request, operation, f"The resource server {values['identifier']} is created.")
     made = ResourceServer.objects.filter(pool=values["pool"], identifier=values["identifier"]).first()
     return redirect("server-page", made.pk) if made else redirect("operation-list")

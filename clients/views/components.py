@@ -32,6 +32,7 @@ def component_list(request: HttpRequest) -> HttpResponse:
         "statuses": [_client(status) for status in Status],
         "flags": [_client(Status.ACTIVE, expires_at=now + timedelta(days=days)) for days in (9, -3)],
         "slots": [_secrets(*states) for states in ((), ("current",), ("current", "new"), ("retiring", "current"))],
+        "lives": [_aged(*days) for days in ((12, 90), (80, 90), (95, 90), (40, None))],
         "operations": [Operation(state=state) for state in OperationState], "moments": [now, now - timedelta(days=3)],
         "curve": [3, 5, 2, 8, 6, 9, 4], "tones": ("", "ok", "warn", "bad", "move"),
     }  # fmt: skip
@@ -40,6 +41,12 @@ def component_list(request: HttpRequest) -> HttpResponse:
 
 def _client(status: Status, **fields: Any) -> AppClient:
     return AppClient(pk=-1, status=status, client_id="sample", **fields)  # a row nobody has: it holds no secrets
+
+
+def _aged(days: int, whole: int | None) -> Secret:
+    made = timezone.now() - timedelta(days=days)
+    ends = made + timedelta(days=whole) if whole else None
+    return Secret(state=SecretState.CURRENT, ending="7Kq2", created_at=made, expires_at=ends)
 
 
 def _secrets(*states: str) -> list[Secret]:

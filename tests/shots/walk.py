@@ -47,7 +47,8 @@ def walk(facts: dict[str, Any], out: Path, chosen: set[str]) -> list[str]:
             reached |= {name for name, _ in pages} | MORE.keys()
             for theme in THEMES:
                 complaints += _take(browser, facts, role, theme, pages, out, chosen)
-        complaints += _wire(browser, facts) if not chosen else []
+        for role in ("administrator", "manager") if not chosen else ():
+            complaints += _wire(browser, facts, role)
         complaints += _take_answers(browser, facts, out, chosen)
         browser.close()
     missing = _routes() - reached - NOT_WALKED if not chosen else set()
@@ -185,10 +186,10 @@ def _picture(page: Page, out: Path, name: str) -> list[str]:
     return [f"{name}: {fault}" for fault in found]
 
 
-def _wire(browser: Browser, facts: dict[str, Any]) -> list[str]:
+def _wire(browser: Browser, facts: dict[str, Any], role: str) -> list[str]:
     """Bytes received with an empty cache, and again with what the browser keeps."""
-    context = _signed_in(browser, facts, ROLES[0])
-    pages = [path for _, path in _pages_of(browser, facts, ROLES[0])]
+    context = _signed_in(browser, facts, role)
+    pages = [path for _, path in _pages_of(browser, facts, role)]
     complaints, worst = [], {"first": (0, ""), "later": (0, "")}
     page = context.new_page()
     session = context.new_cdp_session(page)
@@ -206,5 +207,5 @@ def _wire(browser: Browser, facts: dict[str, Any]) -> list[str]:
                 complaints.append(f"{path}: {kind} load {size:,} bytes, at most {most:,}")
     context.close()
     for kind, (size, path) in worst.items():
-        print(f"largest {kind} load: {size:,} bytes ({path})")
+        print(f"{role}: largest {kind} load {size:,} bytes ({path})")
     return complaints

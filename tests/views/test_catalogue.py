@@ -12,6 +12,7 @@ from clients.models import AuditEntry, Operation, ResourceServer, Retirement, Sc
 from clients.models.ids import new_ulid
 from clients.services import retirements
 from clients.services.operations import resume_due
+from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,23 @@ def test_create_resource_server_sent_twice_is_one(client, world):
     assert Operation.objects.filter(kind="resource_server:create").count() == 1
 
 
+def test_creation_that_cognito_refuses_comes_back_as_typed_and_can_be_sent_again(client, world):
+    world.cognito.create_resource_server(
+        UserPoolId=world.pool.user_pool_id, Identifier="invoices", Name="Theirs", Scopes=[]
+    )
+    first = new_server()
+
+    answer = client.post("/scopes/new/", first)
+
+    form = form_of(answer, "/scopes/new/")
+    assert answer.status_code == 422 and "Cognito refused to create it." in text(answer)
+    sent = {name: values[0] for name, values in form.data().items()}
+    assert sent.items() >= {name: value for name, value in first.items() if name != "operation_id"}.items()
+    assert sent["operation_id"] != first["operation_id"]
+    world.cognito.delete_resource_server(UserPoolId=world.pool.user_pool_id, Identifier="invoices")
+    assert "is created" in text(client.post("/scopes/new/", form.data(), follow=True))
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -88,6 +106,16 @@ def test_create_resource_server_refused_beside_its_field_keeps_what_was_typed(cl
 def test_adding_lines_keeps_what_was_typed(client):
     page = text(client.post("/scopes/new/", new_server(more="1")))
     assert "scope-7-name" in page and "Read invoices" in page and 'value="invoices"' in page
+
+
+def test_what_was_retired_and_removed_stays_to_be_read(client, world):
+    made = Retirement.objects.create(
+        pool=world.pool, identifier="fleet", scope_names=["track"], state="done", reason="Nobody asks", started_by=world.people["operator"],
+        finished_at=timezone.now(),
+    )  # fmt: skip
+    page = text(client.get("/scopes/"))
+    assert reverse("retirement-page", args=[made.public_id]) in page and "fleet/track" in page and "Nobody asks" in page
+    assert client.get(reverse("retirement-page", args=[made.public_id])).status_code == 200
 
 
 def test_adopt_offers_what_is_there_and_not_here(client, world):

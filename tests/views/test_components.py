@@ -3,6 +3,8 @@
 import pytest
 from django.template import Context, Template
 
+from clients.models import Status
+
 
 def rendered(text, **context):
     return Template("{% load blocks %}" + text).render(Context(context))
@@ -34,6 +36,15 @@ def test_component_page_shows_both_themes_in_development_only(world, client, set
     settings.DEMO = True
     page = client.get("/components/").content.decode()
     assert page.count('data-theme="light"') == 1 and page.count('data-theme="dark"') == 1
-    assert "Being created" in page or "slots" in page
+    for status in Status:
+        assert page.count(f"</svg>{status.label}</span>") >= 2, status
+    for said in (
+        "13% of its lifetime used",
+        "Its lifetime is over",
+        'class="slots',
+        'class="callout bad"',
+        "aria-invalid",
+    ):
+        assert said in page, said
     settings.DEMO = settings.DEBUG = False
     assert client.get("/components/").status_code == 404

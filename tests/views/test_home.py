@@ -111,8 +111,10 @@ def test_home_shows_what_needs_somebody_until_it_is_done(client, world, operator
 
 def test_home_leaves_out_a_failure_made_good_by_a_later_change(client, operator, make, operation):
     one = make("one")
-    operation("refused", app_client=one)
-    operation("done", app_client=one)
+    operation("refused", app_client=one, aspect="scopes")
+    operation("done", app_client=one, aspect="settings")
+    assert kinds(client) == ["given-up"], "a new name does not bring the scopes"
+    operation("done", app_client=one, aspect="scopes")
     assert kinds(client) == []
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from clients.models import Scope, UserPool
+from clients.models import Operation, Scope, UserPool
 
 LONG_AGO = datetime(2026, 11, 1, 14, 2, tzinfo=UTC)
 
@@ -69,3 +69,42 @@ def test_page_says_that_the_pool_is_missing(client, operator, make):
     UserPool.objects.update(is_missing=True, checked_at=LONG_AGO)
     body = client.get("/clients/").content.decode()
     assert "does not know the pool prod any more" in body and "out of reach" not in body and ">one</a>" in body
+
+
+LISTS = ["/", "/clients/", "/tenants/", "/attributes/", "/scopes/", "/operations/", "/people/", "/activity/"]
+
+
+@pytest.mark.parametrize("where", [*LISTS, "/tenants/northwind/", "/tenants/northwind/values/"])
+def test_lists_and_panels_stay_readable_as_of_when_cognito_was_last_reached(client, world, app_client, where):
+    UserPool.objects.update(checked_at=LONG_AGO)
+    client.force_login(world.people["administrator"])
+    answer = client.get(where)
+    body = answer.content.decode()
+    assert answer.status_code == 200 and "out of reach" in body and "1 Nov 2026, 14:02 UTC" in body
+
+
+@pytest.mark.parametrize("where", ["/attributes/", "/tenants/northwind/"])
+def test_pages_of_values_say_what_failed_and_that_it_goes_on(client, operator, make, where):
+    make("one", document_version=2, publish_error="DynamoDB throttles; next try in 30 s.")
+    make("two")
+    body = client.get(where).content.decode()
+    assert "Published 1 of 2" in body and "The portal goes on by itself." in body
+    assert "Last error: DynamoDB throttles; next try in 30 s." in body
+
+
+def test_list_of_tenants_names_whose_values_are_not_published(client, operator, make):
+    make("one", document_version=2, publish_error="No table.")
+    body = client.get("/tenants/").content.decode()
+    row = body.split('href="/tenants/northwind/"')[1].split("</tr>")[0]
+    other = body.split('href="/tenants/acme-robotics/"')[1].split("</tr>")[0]
+    assert "1 not published" in row and "not published" not in other
+
+
+def test_operation_that_was_throttled_says_when_it_goes_on(client, world, operator, app_client):
+    later = timezone.now() + timedelta(seconds=95)
+    Operation.objects.create(
+        kind="client:change", target=f"client:{app_client.public_id}", pool=world.pool, app_client=app_client, state="waiting",
+        step="change", actor=operator, params_hash="", lease_until=later, last_error="Cognito asks to slow down.", next_try_at=later,
+    )  # fmt: skip
+    body = client.get("/operations/").content.decode()
+    assert "Cognito asks to slow down." in body and f'datetime="{later.isoformat(timespec="seconds")}"' in body
