@@ -111,6 +111,11 @@ def test_deploy_check_refuses_demo_accounts():
     assert found.level == checks.ERROR and "DATABASE_URL" in found.msg and "1 demo account" in found.msg
 
 
+@pytest.mark.asvs("6.3.2")
+def test_new_installation_has_no_account(db):
+    assert not User.objects.exists()
+
+
 def test_deploy_check_without_a_database_says_so(monkeypatch):
     def refuse():
         raise OperationalError("no server")

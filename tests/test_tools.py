@@ -1,5 +1,6 @@
 """The checkers of `make check` find what is planted; a checker that finds nothing proves nothing."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -90,3 +91,41 @@ def test_missing_migration_is_found(tmp_path):
         text=True,
     )
     assert answer.returncode == 1 and "Planted" in answer.stdout
+
+
+# --- Code made of text -----------------------------------------------------------------------------------
+
+RUNS = {"eval", "exec", "compile", "__import__", "system", "popen", "getoutput", "raw", "extra", "RawSQL"}
+
+
+def runs_text(source: str) -> list[str]:
+    """Calls that make code, a shell's line or SQL of whatever text they are given; `re.compile` is none."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        is_pattern = name == "compile" and isinstance(call.func, ast.Attribute)
+        is_shell = any(key.arg == "shell" for key in call.keywords)
+        is_sql = name in ("execute", "executemany") and not isinstance(call.args[0], ast.Constant)
+        if (name in RUNS and not is_pattern) or is_shell or is_sql:
+            found.append(f"{call.lineno} {name}")
+    return found
+
+
+@pytest.mark.asvs("1.2.4", "1.2.5", "1.3.2")
+def test_portal_runs_no_code_command_or_sql_made_of_text():
+    """The sandbox, the demo's supervisor and migrations apart: nobody's input comes there."""
+    apart = {"sandbox", "migrations", "demo.py"}
+    files = [path for folder in ("clients", "portal") for path in (ROOT / folder).rglob("*.py")]
+    looked_at = [path for path in files if not apart & set(path.relative_to(ROOT).parts)]
+    assert {str(path): found for path in looked_at if (found := runs_text(path.read_text()))} == {}
+    assert ROOT / "clients/services/audit.py" in looked_at
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["eval(x)", "exec(x)", "os.system(x)", "subprocess.run(x, shell=True)", "cursor.execute(f'SELECT {x}')",
+     "Client.objects.raw(x)", "RawSQL(x, [])", "rows.extra(where=[x])", "cursor.execute(x)"],
+)  # fmt: skip
+def test_planted_call_that_runs_text_is_found(planted):
+    assert len(runs_text(planted)) == 1
+    assert runs_text("re.compile(x); cursor.execute('SELECT %s', [x]); subprocess.run([x])") == []

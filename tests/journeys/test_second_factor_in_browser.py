@@ -1,9 +1,13 @@
 """A new colleague: invited, at home with a passkey, confirmed by it, signed out, and in again without a password."""
 
+import re
+from itertools import groupby
+
 import pytest
 from allauth.mfa.models import Authenticator
+from django.core import mail
 
-from clients.models import AppClient, Role, Secret, Status, User
+from clients.models import AppClient, AuditEntry, Role, Secret, Status, User
 from clients.services.people import invite
 from tests.journeys.steps import confirm, create_client, faults, is_fit, sign_in
 from tests.support import PASSWORD
@@ -27,6 +31,10 @@ def device(page):
 def accept(page):
     token = invite("nora@portal.example", Role.OPERATOR, actor=User.objects.get(role=Role.ADMINISTRATOR))
     page.goto(f"/invitation/#{token}")
+    take_invitation(page)
+
+
+def take_invitation(page):
     page.get_by_label("Name").fill("Nora")
     page.get_by_label("Password").fill(PASSWORD)
     is_fit(page)
@@ -48,6 +56,71 @@ def add_passkey(page):
     assert faults(page) == []
     page.get_by_role("link", name="stored them").click()
     page.get_by_text("never used").wait_for()
+    is_fit(page)
+
+
+@pytest.mark.parametrize(
+    "page", [{"color_scheme": "light"}, {"color_scheme": "dark"}], ids=["light", "dark"], indirect=True
+)
+def test_whole_way_of_a_colleague_from_the_invitation_to_the_sign_out(live_harbourline, page, device):
+    invite_on_the_page(page)
+    (letter,) = mail.outbox
+    page.goto(re.search(r"/invitation/#\S+", letter.body).group())
+    take_invitation(page)
+    assert User.objects.get(email="nora@portal.example").role == Role.OPERATOR
+    add_passkey(page)
+    create_client(page)
+    is_fit(page)
+    confirm_by_passkey(page)
+    page.goto("/")
+    sign_out(page)
+    page.goto("/clients/")
+    assert "/account/login/" in page.url
+    told = list(AuditEntry.objects.order_by("sequence").values_list("action", "actor__email"))
+    nora = [action for action, _ in groupby(action for action, actor in told if actor == "nora@portal.example")]
+    assert nora == [
+        "person:accept",
+        "person:sign_in",
+        "person:factor",
+        "client:create",
+        "secret:show",
+        "person:sign_out",
+    ]
+
+
+def invite_on_the_page(page):
+    administrator = User.objects.get(role=Role.ADMINISTRATOR)
+    administrator.set_password(PASSWORD)
+    administrator.save(update_fields=["password"])
+    sign_in(page, "administrator")
+    page.goto("/people/invite/")
+    is_fit(page)
+    page.get_by_label("Email").fill("nora@portal.example")
+    page.get_by_label("Role").select_option("operator")
+    page.get_by_role("button", name="Invite person").click()
+    confirm(page)
+    page.get_by_text("nora@portal.example").first.wait_for()
+    is_fit(page)
+    sign_out(page)
+
+
+def sign_out(page):
+    page.get_by_role("link", name="sign out").click()
+    is_fit(page)
+    page.locator("main").get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    is_fit(page)
+
+
+def confirm_by_passkey(page):
+    """Ten minutes later."""
+    forget_confirmation(page)
+    page.goto(f"/clients/{AppClient.objects.get().public_id}/secrets/")
+    page.get_by_role("button", name="Show credentials").first.click()
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
+    is_fit(page)
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_role("heading", name="Save this secret now").wait_for()
     is_fit(page)
 
 

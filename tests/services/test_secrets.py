@@ -1,8 +1,10 @@
 """Revealing: once, erased in the same transaction, refused to whoever comes second."""
 
+import base64
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection
 
 from clients import sealing
@@ -62,6 +64,22 @@ def test_sealed_values_swapped_between_rows_do_not_open(world):
     Secret.objects.filter(pk=first.pk).update(sealed_value=second.sealed_value)
     with pytest.raises(SealBroken):
         secrets.reveal_secret(first, actor=world.people["operator"])
+
+
+@pytest.mark.asvs("11.3.1", "11.3.2")
+def test_sealed_value_is_aes_gcm_and_opens_with_no_bit_changed(settings):
+    sealed = sealing.seal(sealing.SecretValue("value"), binding="row")
+    key_id, _, key = settings.SEALING_KEYS.partition(":")
+    about = f"cognito-client-portal/1|{key_id}|row".encode()
+    assert AESGCM(base64.b64decode(key)).decrypt(sealed.data[:12], sealed.data[12:], about) == b"value"
+    for bit in range(len(sealed.data) * 8):
+        changed = bytearray(sealed.data)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(SealBroken):
+            sealing.open_sealed(sealing.Sealed(key_id, bytes(changed)), binding="row")
+    ciphers = [path.name for folder in ("clients", "portal") for path in (settings.BASE_DIR / folder).rglob("*.py")
+               if "ciphers" in path.read_text()]  # fmt: skip
+    assert ciphers == ["sealing.py"], "nothing else encrypts"
 
 
 def test_secret_value_prints_as_asterisks():

@@ -1,7 +1,9 @@
 """Finding a client from any clue, and the filters of the list."""
 
+import html
 import re
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
@@ -234,6 +236,18 @@ def test_list_shows_each_set_filter_as_a_link_that_drops_it(client, operator, co
 def test_list_names_a_typed_filter_as_it_was_typed(client, operator, company, monkeypatch):
     monkeypatch.setattr(url_filter, "LONGEST_CHOICE", 1)
     assert chips(client, "tenant=%3Cb%3Eacme") == [("Tenant: &lt;b&gt;acme", "/clients/")]
+
+
+@pytest.mark.asvs("1.2.2")
+def test_search_of_an_addresss_own_letters_stays_one_value_in_every_link(client, operator, make):
+    odd = "a&status=paused#\"x' =%41+é"
+    make(odd)
+    body = client.get("/clients/", {"q": odd, "tenant": "northwind"}).content.decode()
+    links = [urlsplit(html.unescape(link)) for link in re.findall(r'href="([^"]*[?&](?:amp;)?q=[^"]*)"', body)]
+    assert len(links) > 1 and {link.path for link in links} >= {"/clients/", "/clients/export.csv"}
+    for link in links:
+        told = parse_qs(link.query, keep_blank_values=True)
+        assert told.pop("q") == [odd] and told.get("tenant", ["northwind"]) == ["northwind"] and not link.fragment
 
 
 @pytest.mark.parametrize(

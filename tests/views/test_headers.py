@@ -1,6 +1,7 @@
 """The headers that protect a page stand on every answer there is, and no page holds a script or a style of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -215,6 +216,31 @@ def test_file_is_not_sniffed_and_kept_to_this_origin(files, file):
 def test_file_is_framed_by_nobody(files, file):
     """A picture in SVG is a document: opened by itself it may hold scripts, and it may be framed."""
     assert missing(files.get(f"/static/{file}")) == []
+
+
+@pytest.mark.asvs("3.4.2")
+def test_no_page_may_be_read_by_another_origin(world, client, address, files):
+    """What is the same for everybody may: style, script and icons."""
+    asked, found = {"origin": "https://evil.example"}, {}
+    for row in TABLE:
+        client.force_login(world.people["administrator"])
+        answer = client.generic(row["method"], address(row["route"]), headers=asked)
+        found[row["route"], row["method"]] = [name for name in answer.headers if name.startswith("Access-Control-")]
+    assert {where: names for where, names in found.items() if names} == {}
+    assert {files.get(f"/static/{file}", headers=asked).get("Access-Control-Allow-Origin") for file in FILES} == {"*"}
+
+
+# What makes markup or code of a text; `DOMParser` reads a page of the portal's own and runs nothing.
+MARKUP = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|createContextualFragment|document\.write|\beval\b|Function\(")
+
+
+@pytest.mark.asvs("3.2.2")
+def test_scripts_write_text_and_never_markup():
+    scripts = list((check_deploy.ROOT / "clients" / "static").rglob("*.js"))
+    assert scripts and {path.name: MARKUP.findall(path.read_text()) for path in scripts} == {
+        path.name: [] for path in scripts
+    }
+    assert MARKUP.search("box.innerHTML = name") and MARKUP.search("eval (name)")
 
 
 # --- Production ------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from django.core import mail
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, include, path
 from django.views.generic import TemplateView
 
 from clients.models import User
 from tests.support import PASSWORD
+from tests.views.test_unrecorded import rows
 
 TABLE = list(csv.DictReader((Path(__file__).parent / "routes.csv").read_text().splitlines()))
 ROLES = [column for column in TABLE[0] if column not in ("route", "method")]
@@ -109,3 +111,40 @@ def test_closed_account_is_told_so_at_sign_in(world, client):
     sent = {"login": world.people["support"].email, "password": PASSWORD}
     answer = client.post("/account/login/", sent, follow=True)
     assert "closed" in answer.content.decode()
+
+
+# --- What a request may do by itself ---------------------------------------------------------------------
+
+
+@pytest.mark.asvs("3.5.1")
+@pytest.mark.parametrize("circumstance", ["no token", "another origin"])
+def test_form_is_taken_from_the_portals_own_pages_only(world, app_client, address, circumstance):
+    """Every route that takes a form, before anything else of it is looked at."""
+    browser, answers = Client(enforce_csrf_checks=True), {}
+    for route in sorted({row["route"] for row in TABLE if row["method"] == "POST"}):
+        browser.force_login(world.people["administrator"])
+        browser.cookies["portal-csrf"] = token = "t" * 32
+        sent, headers = {"csrfmiddlewaretoken": token}, {"origin": "https://evil.example"}
+        if circumstance == "no token":
+            sent, headers = {}, {"origin": "https://testserver"}
+        answers[route] = browser.post(address(route), sent, secure=True, headers=headers).status_code
+    assert {route: status for route, status in answers.items() if status != 403} == {}
+    own = {"csrfmiddlewaretoken": browser.cookies["portal-csrf"].value}
+    assert browser.post("/theme/", own, secure=True, headers={"origin": "https://testserver"}).status_code == 302
+
+
+@pytest.mark.asvs("3.5.3")
+def test_reading_a_page_changes_nothing(world, client, app_client, address, stranger):
+    """Exports apart: that somebody took a list out is in the trail."""
+    reading = [row["route"] for row in TABLE if row["method"] == "GET" and not row["route"].endswith("-export")]
+    for route in reading:
+        address(route)  # makes what it is about, where there is none yet
+    client.force_login(world.people["administrator"])
+    client.get("/")
+    world.sandbox.clear()
+    before = rows()
+    for route in reading:
+        client.get(address(route))
+        assert rows() == before, route
+    assert world.sandbox.writes() == [] and mail.outbox == []
+    assert client.get("/").status_code == 200, "nor is anybody signed out"

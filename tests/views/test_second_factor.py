@@ -1,5 +1,6 @@
 """An authenticator app: enrolled, asked for at sign-in, good for a step-up; and who must have one."""
 
+import json
 import re
 import time
 
@@ -93,6 +94,17 @@ def test_code_is_good_once(with_app):
     assert again.status_code == 200 and second.get("/").status_code == 302
 
 
+@pytest.mark.asvs("6.3.1")
+def test_guessing_codes_ends_after_five(with_app):
+    operator, secret = with_app
+    client, _ = sign_in(operator)
+    for _ in range(5):
+        assert "Incorrect code" in client.post(INDEX + "authenticate/", {"code": "000000"}).content.decode()
+    refused = client.post(INDEX + "authenticate/", {"code": code(secret)})
+    assert refused.status_code == 200 and "Too many" in refused.content.decode()
+    assert client.get("/").status_code == 302, "the right one among too many does not count"
+
+
 def test_code_that_enrolled_the_app_does_not_sign_in(client, operator):
     """A trap of the library: whoever looked over the shoulder then would have half a minute."""
     client.force_login(operator)
@@ -166,6 +178,16 @@ def test_who_came_by_single_sign_on_with_nothing_else_is_never_let_through(clien
     answer = plain.post(show, {"confirm_password": ""})
     assert answer.status_code == 403 and "nothing to confirm with" in answer.content.decode()
     assert Secret.objects.get().sealed_value
+
+
+@pytest.mark.asvs("1.2.3")
+def test_hostile_name_stays_data_in_what_a_page_tells_its_script(client, operator):
+    operator.name = "</script><script>alert(1)</script>"
+    operator.save(update_fields=["name"])
+    client.force_login(operator)
+    body = client.get(INDEX + "passkeys/add/").content.decode()
+    told = re.search(r'<script id="js_data" type="application/json">(.*?)</script>', body, re.DOTALL)[1]
+    assert "<script>alert" not in body and operator.name in str(json.loads(told))
 
 
 # --- Required of staff -------------------------------------------------------------------------------

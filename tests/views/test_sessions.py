@@ -1,5 +1,6 @@
 """How a session begins and ends, what of it the trail keeps, and who is told when the way in changes."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -126,6 +127,63 @@ def test_nobody_signs_in_unrecorded_and_everybody_gets_out(operator, request):
     assert stranger.post("/account/login/", {"login": operator.email, "password": PASSWORD}).status_code == 503
     assert stranger.get("/").status_code == 302
     assert client.post("/account/logout/").status_code == 302 and client.get("/").status_code == 302
+
+
+@pytest.mark.asvs("7.4.1")
+def test_a_cookie_from_before_signing_out_opens_nothing(operator):
+    client, again = signed_in(operator), Client()
+    again.cookies["portal-session"] = client.cookies["portal-session"].value
+    assert again.get("/").status_code == 200, "it is the session"
+
+    client.post("/account/logout/")
+
+    assert again.get("/").status_code == 302
+
+
+# --- Passwords -----------------------------------------------------------------------------------------
+
+
+def change(client, new, old=PASSWORD):
+    client.post("/account/password/change/", {"oldpassword": old, "password1": new, "password2": new})
+
+
+@pytest.mark.asvs("6.2.2", "6.2.3")
+def test_a_password_is_changed_by_whoever_knows_the_one_before(operator):
+    client = signed_in(operator)
+    for wrong in ("", "not this one", NEW):
+        change(client, NEW, old=wrong)
+        assert User.objects.get(pk=operator.pk).check_password(PASSWORD)
+    change(client, NEW)
+    assert User.objects.get(pk=operator.pk).check_password(NEW)
+
+
+@pytest.mark.asvs("6.2.1", "6.2.5")
+@pytest.mark.parametrize(
+    ("new", "is_taken"),
+    [("a" * 11, False), ("q1w2e3r4t5y6", False), ("xqvzjkwpmbtr", True), ("XQVZJKWPMBTR", True), ("908070605040", True),
+     ("; ; ; ; ; ; ", True), ("пароль из слов 🚢", True), ("long " * 200, True)],
+)  # fmt: skip
+def test_a_new_password_has_twelve_characters_of_any_kind(operator, new, is_taken):
+    change(signed_in(operator), new)
+    assert User.objects.get(pk=operator.pk).check_password(new) is is_taken
+
+
+@pytest.mark.asvs("6.2.6", "6.2.7")
+def test_passwords_are_masked_and_open_to_password_managers(operator, settings):
+    client, found = signed_in(operator), []
+    pages = [Client().get(path) for path in ("/account/login/", "/invitation/")]
+    pages += [client.get(path) for path in ("/account/password/change/", "/account/second-factor/totp/activate/")]
+    Client().post("/account/password/reset/", {"email": operator.email})
+    pages.append(Client().get(re.search(r"/account/password/reset/key/\S+", mail.outbox[-1].body)[0], follow=True))
+    for page in pages:
+        inputs = re.findall(r'<input[^>]*name="\w*password\w*"[^>]*>', page.content.decode())
+        found.append(len(inputs))
+        for each in inputs:
+            assert 'type="password"' in each and re.search(r'autocomplete="(current|new)-password"', each), each
+            assert "readonly" not in each
+    assert found == [1, 1, 3, 1, 2]
+    scripts = (settings.BASE_DIR / "clients" / "static").rglob("*.js")
+    assert not [path for path in scripts if re.search("paste", path.read_text())]
 
 
 # --- Somebody lost the second factor -------------------------------------------------------------------

@@ -1,14 +1,18 @@
 """Single sign-on through a provider that says what Cognito never would, or says it wrongly."""
 
+import hmac
+import json
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.cache import cache
 
 from clients.models import Role, User
-from tests.single_sign_on import BEGIN, CALLBACK, begin, is_refused, told, who
+from tests.single_sign_on import BEGIN, CALLBACK, OPERATOR, begin, is_refused, told, who
 from tests.support import PASSWORD
 
 
@@ -64,6 +68,40 @@ def test_token_with_a_foreign_signature_is_refused(elsewhere):
     """The library would not look: the token came from the provider directly."""
     elsewhere.key = rsa.generate_private_key(65537, 2048)
     assert is_refused(*told(elsewhere), "sign-in failed")
+
+
+@pytest.mark.asvs("9.1.1", "9.1.3")
+@pytest.mark.parametrize("circumstance", ["none", "HS256", "jwk", "jku"])
+def test_token_that_brings_its_own_proof_is_refused(elsewhere, client, circumstance):
+    """No signature, the published key as a shared secret, a key in the token or at an address that it names."""
+    back = elsewhere.sends_back(begin(client), email=OPERATOR, email_verified=True)
+    claims = jwt.decode(elsewhere.token(), options={"verify_signature": False})
+    own, headers = rsa.generate_private_key(65537, 2048), {"kid": "one"}
+    spki = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    if circumstance == "jwk":
+        headers |= {"jwk": json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(own.public_key()))}
+    elif circumstance == "jku":
+        headers |= {"jku": "http://127.0.0.1:9/jwks", "x5u": "http://127.0.0.1:9/key.pem"}
+    forged = {
+        "none": lambda: jwt.encode(claims, None, algorithm="none", headers=headers),
+        "HS256": lambda: hmac_signed(claims, elsewhere.published.public_bytes(*spki), headers),
+    }.get(circumstance, lambda: jwt.encode(claims, own, algorithm="RS256", headers=headers))()
+    elsewhere.answer = {"access_token": "a", "token_type": "Bearer", "id_token": forged}
+
+    assert is_refused(client, client.get(back), "sign-in failed")
+
+
+def hmac_signed(claims, secret, headers):
+    """By hand: the library refuses to do it."""
+    said = [json.dumps({"alg": "HS256", "typ": "JWT"} | headers).encode(), json.dumps(claims).encode()]
+    signed = b".".join(jwt.utils.base64url_encode(part) for part in said)
+    return (signed + b"." + jwt.utils.base64url_encode(hmac.digest(secret, signed, "sha256"))).decode()
+
+
+@pytest.mark.asvs("9.2.1")
+@pytest.mark.parametrize("time_span", [{"exp": 1}, {"nbf": 2**33}, {"iat": 2**33}])
+def test_token_outside_its_time_is_refused(elsewhere, time_span):
+    assert is_refused(*told(elsewhere, **time_span), "sign-in failed")
 
 
 @pytest.mark.parametrize(
