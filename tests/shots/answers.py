@@ -202,8 +202,18 @@ def recovery_codes(page: Page, facts: Facts) -> None:
     seed = re.sub(r"\s", "", page.locator("main dd.copyable .mono").first.inner_text())
     counter = next(iter(yield_hotp_counters_from_time()))
     page.locator("main input[name=code]").fill(format_hotp_value(hotp_value(seed, counter)))
-    page.locator("main").get_by_role("button").first.click()
-    page.wait_for_load_state()
+    press(page, "Set up app")
+    facts["recovery_codes"] = page.locator("main pre").inner_text().split()
+
+
+def second_factor(page: Page, facts: Facts) -> None:
+    """Where every sign-in stops from now on."""
+
+
+def recovery_codes_anew(page: Page, facts: Facts) -> None:
+    page.locator("main input[name=code]").fill(facts["recovery_codes"][0])
+    press(page, "Sign in")
+    page.goto("/account/second-factor/recovery-codes/generate/")
 
 
 # --- Once ------------------------------------------------------------------------------------------
@@ -223,6 +233,6 @@ ANSWERS: dict[str, Walk] = {
         tenant_values_review, attribute_change_review, attribute_define_review, scopes_review, server_change_review,
         stale_settings, stale_attributes, stale_values, stale_attribute, stale_server,
         refused_client, refused_tenant, refused_server, refused_settings, refused_person,
-        step_up, step_up_refused, secret_shown, wrong_password, invitation, recovery_codes,
+        step_up, step_up_refused, secret_shown, wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
     )
 }  # fmt: skip
