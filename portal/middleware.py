@@ -4,23 +4,35 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.utils.cache import add_never_cache_headers
 
+PLAIN = "text/plain; charset=utf-8"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 
 class RefuseOddRequests:
-    """Methods no page has: a view of somebody else's may take PUT for a POST. And bodies in a charset other than UTF-8:
-    Django 5.2's own 400 page answers 500 to UTF-16 forms."""
+    """Methods no page has: a view of somebody else's may take PUT for a POST. Bodies in a charset other than UTF-8:
+    Django 5.2's own 400 page answers 500 to UTF-16 forms. And bodies longer than any form: of a file that is sent along
+    Django would take any length, and no page asks for one."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         if request.method not in METHODS:
-            return HttpResponseNotAllowed(METHODS, "This site knows GET and POST only.\n", content_type="text/plain")
+            return HttpResponseNotAllowed(METHODS, "This site knows GET and POST only.\n", content_type=PLAIN)
         charset = request.content_params.get("charset", "utf-8").lower()
         if charset not in ("utf-8", "utf8", "us-ascii"):
-            return HttpResponse("This site reads UTF-8 only.\n", status=415, content_type="text/plain")
+            return _plain("This site reads UTF-8 only.\n", 415)
+        if not _is_short(request.headers.get("Content-Length", "0")):
+            return _plain("This is longer than any form of this site.\n", 413)
         return self.get_response(request)
+
+
+def _plain(said, status):
+    return HttpResponse(said, status=status, content_type=PLAIN)
+
+
+def _is_short(length):
+    return not length or (length.isdecimal() and int(length[:12]) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 class NoStoreBehindSignIn:

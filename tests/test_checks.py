@@ -74,6 +74,7 @@ def test_deploy_check_names_the_variable(production, setting, value, variable):
     assert KEY not in sentence and SHORT not in sentence
 
 
+@pytest.mark.asvs("12.2.1")
 @pytest.mark.parametrize(
     "name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"]
 )
@@ -103,6 +104,7 @@ def test_deploy_check_accepts_several_keys(production):
     assert problems() == []
 
 
+@pytest.mark.asvs("6.3.2")
 @pytest.mark.django_db
 def test_deploy_check_refuses_demo_accounts():
     assert check_no_demo_accounts(None) == []

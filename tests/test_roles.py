@@ -16,6 +16,7 @@ TABLE = list(csv.DictReader((Path(__file__).parent / "permissions.csv").read_tex
 PREDICATES = {name: can for name, can in inspect.getmembers(permissions, inspect.isfunction) if name.startswith("can_")}
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.parametrize("row", TABLE, ids=[row["act"][:40] for row in TABLE])
 def test_an_act_is_for_the_roles_of_the_table(row):
     wanted = {letter for letter in ROLES if row[letter] == "yes"}
@@ -32,6 +33,7 @@ def test_the_table_has_every_predicate_once():
     assert sorted(told) == sorted(PREDICATES)
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.parametrize(("role", "is_active"), [("", True), *((role, False) for role in Role)])
 def test_without_a_role_or_an_open_account_nobody_may_anything(role, is_active):
     person = SimpleNamespace(role=role, is_active=is_active)

@@ -177,6 +177,7 @@ def test_what_commands_refuse_names_the_field_and_writes_nothing(connect, admin)
     assert not AttributeDefinition.objects.exists()
 
 
+@pytest.mark.asvs("8.3.1")
 def test_roles_that_may_not_are_refused_by_every_command(connect, admin):
     User.objects.create_user("sam@example.com", PASSWORD, role="support")
     for arguments in (

@@ -48,6 +48,7 @@ def test_issuer_is_short_enough_to_be_kept(settings):
     assert "PORTAL_OIDC_ISSUER" in problems()[0]
 
 
+@pytest.mark.asvs("12.2.1")
 @pytest.mark.parametrize("issuer", ["http://id.example.com", "https://localhost/realm", "id.example.com"])
 def test_production_wants_an_https_issuer(settings, issuer):
     settings.OIDC = WHOLE | {"ISSUER": issuer}

@@ -10,5 +10,6 @@ class InvitationForm(forms.Form):
     )  # fmt: skip
     name = forms.CharField(max_length=100, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password = forms.CharField(
-        help_text="At least 12 characters.", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
+        strip=False, help_text="At least 12 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )  # fmt: skip

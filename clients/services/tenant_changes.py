@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput, PortalError
@@ -84,7 +84,8 @@ def _write_start(tenant: Tenant, kind: TenantChangeKind, actor: User, reason: st
     change = TenantChange.objects.create(tenant=tenant, kind=kind, reason=reason, started_by=actor)
     detail: dict[str, Any] = {"clients": to_follow(change).count()}
     if kind == Kind.OFF_BOARD:
-        detail["members"] = User.objects.filter(tenant=tenant, is_active=True).update(is_active=False)
+        members = User.objects.filter(tenant=tenant, is_active=True)
+        detail["members"] = members.update(is_active=False, session_epoch=F("session_epoch") + 1)
         open_ones = Invitation.objects.filter(tenant=tenant, accepted_at__isnull=True, revoked_at__isnull=True)
         detail["invitations"] = open_ones.update(revoked_at=timezone.now())
     audit.append(f"tenant:{kind}", Outcome.OK, actor=actor, via=via, tenant=tenant, reason=reason, detail=detail)

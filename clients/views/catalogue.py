@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
@@ -155,9 +155,9 @@ def _create_page(
     return render(request, "clients/server_create.html", context, status=status)
 
 
-def _again(form: ServerForm, refused: Operation) -> ServerForm:
+def _again(typed: QueryDict, refused: Operation) -> ServerForm:
     """As typed, to be sent as another operation: the refused one stays what it is."""
-    data = form.data.copy()
+    data = typed.copy()
     data["operation_id"] = new_ulid()
     form = ServerForm(data)
     form.add_error(None, f"Cognito refused to create it. {refused.last_error}")
@@ -177,7 +177,7 @@ def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes
     except PortalError as error:
         return refused(request, error)
     if operation.state == OperationState.REFUSED:  # over for good, and all of it is still here to be put right
-        return _create_page(request, _again(form, operation), rows, [], status=422)
+        return _create_page(request, _again(request.POST, operation), rows, [], status=422)
     say_outcome(request, operation, f"The resource server {values['identifier']} is created.")
     made = ResourceServer.objects.filter(pool=values["pool"], identifier=values["identifier"]).first()
     return redirect("server-page", made.pk) if made else redirect("operation-list")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
+import jwt
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.utils import get_next_redirect_url
 from allauth.account.views import LoginView
@@ -40,6 +41,7 @@ from clients.views.fetching import View, person, signed_in
 
 logger = logging.getLogger(__name__)
 METADATA = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")  # every provider signs by the first of them unless told otherwise
 SUBJECT = re.compile(r"[\x20-\x7e]{1,191}")  # OpenID Connect Core, section 2, and the library's column
 # What happened, why, one thing to do. Each is told to somebody who proved their address, or tells nothing of anybody.
 CASES = {
@@ -131,11 +133,13 @@ class Flow(OpenIDConnectOAuth2Adapter):
         """By the ID token alone. The library would also ask the provider's userinfo, whose `email_verified` is a word
         with Cognito, and would not look at the signature, because the token came from the provider directly."""
         try:
+            if jwt.get_unverified_header(kwargs["response"]["id_token"]).get("alg") not in ALGORITHMS:
+                raise OAuth2Error("The ID token is signed by an algorithm that is not on the list.")
             claims = jwtkit.verify_and_decode(
                 credential=kwargs["response"]["id_token"], keys_url=self.openid_config["jwks_uri"],
                 issuer=self.openid_config["issuer"], audience=app.client_id, lookup_kid=jwtkit.lookup_kid_jwk,
             )  # fmt: skip
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, jwt.InvalidTokenError) as error:
             raise OAuth2Error(f"No usable ID token: {type(error).__name__}") from error
         if claims.get("azp", app.client_id) != app.client_id or not SUBJECT.fullmatch(str(claims.get("sub", ""))):
             raise OAuth2Error("The ID token is for somebody else, or names nobody.")

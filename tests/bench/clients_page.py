@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 
 from django.test import Client
 from django.urls import reverse
@@ -14,6 +15,7 @@ from tests.support import World
 
 SIZES = (100, 1_000, 10_000)
 ADMIN = "/admin/clients/appclient/"
+ACTS = ("client:create", "secret:show", "client:change")
 NEEDS = ("creating", "unpublished", "out of sync", "undelivered", "expiring")
 
 
@@ -74,10 +76,10 @@ def _fill_trail(made: list[AppClient]) -> None:
     last = AuditEntry.objects.order_by("-sequence").values_list("sequence", flat=True)[0]
     entries = (
         AuditEntry(
-            sequence=last + 1 + 3 * n + act, at=timezone.now(), actor=c.created_by, via="web", action=action, outcome="ok",
-            app_client=c, tenant_id=c.tenant_id, pool_id=c.pool_id, detail={}, previous_hash="0" * 64, hash="0" * 64,
+            sequence=n, at=timezone.now(), actor=c.created_by, via="web", action=action, outcome="ok", app_client=c,
+            tenant_id=c.tenant_id, pool_id=c.pool_id, detail={}, previous_hash=f"{n - 1:064x}", hash=f"{n:064x}",
         )
-        for n, c in enumerate(made) for act, action in enumerate(("client:create", "secret:reveal", "client:change"))
+        for n, (c, action) in enumerate(product(made, ACTS), start=last + 1)
     )  # fmt: skip
     AuditEntry.objects.bulk_create(entries, batch_size=500)
 

@@ -30,6 +30,7 @@ def resources():
     return yaml.load(text, Loader)["Resources"]  # noqa: S506
 
 
+@pytest.mark.asvs("1.2.3")
 def test_value_is_quoted_as_a_literal():
     hostile = 'x\'; util.error("y") //\n'
     code = edge.render("tenant_from_claim.js", claim=hostile)

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange
+from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange, User
 from clients.models.ids import new_ulid
 from clients.services import attributes, client_states, operations, pool_sync, tenant_changes
 from clients.services.operations import resume_due
@@ -69,6 +70,7 @@ def test_the_denial_is_published_before_the_client_goes(world):
     assert world.sandbox.writes() == ["PutItem", "DeleteUserPoolClient", "PutItem"]
 
 
+@pytest.mark.asvs("2.3.1")
 @pytest.mark.parametrize(
     ("first", "then"),
     [
@@ -133,6 +135,16 @@ def test_pausing_a_tenant_takes_its_clients_along_and_resuming_only_those(world)
     assert AppClient.objects.get(pk=by_hand.pk).status == "paused"
 
 
+@pytest.mark.asvs("7.4.2")
+def test_off_boarding_ends_the_sessions_of_its_members_for_good(world):
+    browser, member = Client(), world.people["manager"]
+    browser.force_login(member)
+    start(world, "off_board")
+    assert browser.get("/clients/").status_code == 302
+    User.objects.filter(pk=member.pk).update(is_active=True)
+    assert browser.get("/clients/").status_code == 302, "a session from before does not come back to life"
+
+
 def test_off_boarding_deletes_the_clients_and_ends_its_members_access(world):
     world.create()
     start(world, "off_board")
@@ -177,6 +189,7 @@ def test_off_boarding_refused(world, more, field):
 
 
 def test_two_changes_of_one_tenant_at_once_are_refused(world):
+    world.create()  # it has to follow, so that the first change takes its time
     start(world, "pause")
     with pytest.raises(Conflict):
         start(world, "off_board")

@@ -27,6 +27,7 @@ def make_due(app_client):
     app_client.operations.update(next_try_at=timezone.now())
 
 
+@pytest.mark.asvs("10.4.4")
 def test_create_client_done(world):
     app_client = world.create(attributes={"rate_limit": "120"})
 
@@ -62,6 +63,7 @@ def test_create_client_same_form_other_content_is_refused(world):
     assert AppClient.objects.count() == 1
 
 
+@pytest.mark.asvs("2.2.1", "2.2.2")
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [

@@ -19,6 +19,7 @@ def test_accept_invitation_makes_the_person(db):
     assert token not in str(Invitation.objects.values())
 
 
+@pytest.mark.asvs("6.4.1")
 def test_accept_invitation_twice_is_refused(db):
     token = people.invite("a@portal.example", Role.SUPPORT, actor=None)
     people.accept_invitation(token, name="", password=GOOD)
@@ -27,6 +28,7 @@ def test_accept_invitation_twice_is_refused(db):
     assert User.objects.count() == 1
 
 
+@pytest.mark.asvs("6.4.1")
 def test_accept_invitation_expired_is_refused(db):
     token = people.invite("a@portal.example", Role.SUPPORT, actor=None)
     Invitation.objects.update(expires_at=timezone.now())

@@ -71,6 +71,7 @@ def test_run_leaves_out_an_ending_that_would_need_escaping(stub, bench):
     assert "aws_client_metadata" not in stub.to("/token")[0].form
 
 
+@pytest.mark.asvs("1.2.5")
 @pytest.mark.parametrize("value", HOSTILE)
 def test_hostile_values_arrive_exactly_and_nothing_runs(stub, bench, value):
     call = ApiCall("rest", f"{stub.url}/api", "PUT", value, value)
@@ -105,6 +106,7 @@ def test_hostile_inlined_secret_urls_and_method_are_only_values(stub, bench, val
     assert_nothing_ran(bench)
 
 
+@pytest.mark.asvs("1.2.5")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=4, max_size=4))
 def test_any_text_becomes_one_shell_value_and_one_comment_line(server, bench, values):

@@ -56,6 +56,7 @@ SEES = {
 }
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize("role", SEES)
 def test_everybody_sees_their_part_of_the_trail(world, client, trail, stranger, role):
     client.force_login(stranger if role == "stranger" else world.people[role])
@@ -125,6 +126,7 @@ def test_a_secret_in_the_search_goes_no_further(world, client, trail):
     assert value not in text(answer)
 
 
+@pytest.mark.asvs("15.3.1")
 def test_members_search_no_addresses_and_learn_none(world, client, trail, app_client):
     AuditOrigin.objects.update_or_create(entry=trail["client"], defaults={"address": "192.0.2.77", "agent": "Secret/1"})
     client.force_login(world.people["manager"])

@@ -100,12 +100,14 @@ def test_list_survives_a_broken_key(client, operator, make, after):
     assert client.get("/clients/", {"after": after}).status_code == 200
 
 
+@pytest.mark.asvs("8.2.2")
 def test_list_shows_members_their_tenant_only(client, world, make):
     make("theirs"), make("foreign", tenant="acme-robotics")
     client.force_login(world.people["developer"])
     assert names(client.get("/clients/")) == ["theirs"]
 
 
+@pytest.mark.asvs("1.2.1")
 def test_hostile_names_stand_as_text(client, operator, make):
     evil = "<script>alert(1)</script>\" onmouseover='x'"
     app_client = make(evil)
@@ -145,6 +147,7 @@ def test_create_twice_from_one_form_is_one_client(client, world, operator):
     assert first["Location"] == second["Location"] and len(world.remote_clients()) == 1
 
 
+@pytest.mark.asvs("2.2.1")
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -42,6 +42,7 @@ def test_export_has_the_columns_of_the_list(client, operator, make):
     }  # fmt: skip
 
 
+@pytest.mark.asvs("3.2.1")
 def test_export_is_a_file_named_for_its_day(client, operator, make):
     answer = client.get("/clients/export.csv")
     assert answer["Content-Disposition"] == f'attachment; filename="clients-{timezone.now():%Y-%m-%d}.csv"'
@@ -89,6 +90,7 @@ def test_export_has_the_rows_of_the_page(client, operator, make, query):
     assert on_page and {row["Name"] for row in read(client, query)} == on_page
 
 
+@pytest.mark.asvs("8.2.2")
 def test_export_gives_members_their_tenants_clients_only(client, world, make):
     make("theirs"), make("foreign", tenant="acme-robotics")
     client.force_login(world.people["developer"])
@@ -104,6 +106,7 @@ def test_export_is_audited_with_who_how_many_and_which_filter(client, operator, 
     assert entry.actor == operator and entry.detail == {"count": 1, "filter": {"q": "a", "out_of_sync": True}}
 
 
+@pytest.mark.asvs("15.3.1")
 def test_export_never_writes_down_a_secret(client, world, operator):
     app_client = world.create()
     value = sealing.generate("prod").reveal()

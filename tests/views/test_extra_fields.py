@@ -321,6 +321,7 @@ def sweep(desk, found):
     return leaked, doing
 
 
+@pytest.mark.asvs("2.2.2", "8.3.1")
 @pytest.mark.parametrize("part", ["clients", "catalogue", "people"])
 def test_extra_fields_of_any_model_change_nothing_beyond_the_forms_own(desk, address, part):
     found = forms_on(desk, address, part)

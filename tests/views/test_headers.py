@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from allauth.account.views import LoginView
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -88,6 +89,7 @@ def visitor():
 # --- Every route ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.asvs("3.2.1")
 @pytest.mark.parametrize("role", ["administrator", "manager", "anonymous"])
 def test_every_answer_of_every_route_is_protected_and_has_nothing_inline(world, client, app_client, address, role):
     found, statuses = {}, set()
@@ -200,6 +202,7 @@ def files(settings):
 FILES = ["clients/css/base.css", "clients/js/ui.js", "clients/icons.svg", "clients/favicon.svg"]
 
 
+@pytest.mark.asvs("3.2.1")
 @pytest.mark.parametrize("file", FILES)
 def test_file_is_not_sniffed_and_kept_to_this_origin(files, file):
     answer = files.get(f"/static/{file}")
@@ -210,6 +213,30 @@ def test_file_is_not_sniffed_and_kept_to_this_origin(files, file):
     assert {name: answer.get(name) for name in FIXED if name != "X-Frame-Options"} == {
         name: value for name, value in FIXED.items() if name != "X-Frame-Options"
     }
+
+
+@pytest.mark.asvs("4.1.1")
+def test_every_body_names_its_charset(world, client, address, files):
+    said = {file: files.get(f"/static/{file}")["Content-Type"] for file in FILES}
+    client.force_login(world.people["administrator"])
+    for row in TABLE:
+        answer = client.generic(row["method"], address(row["route"])) if row["route"] != "account_logout" else None
+        if answer is not None and (answer.streaming or answer.content):
+            said[row["route"], row["method"]] = answer["Content-Type"]
+    odd = [client.put("/clients/"), client.post("/theme/", "x", content_type=UTF_16), client.get("/nowhere/")]
+    said |= {str(answer.status_code): answer["Content-Type"] for answer in odd}
+    without = {where: kind for where, kind in said.items() if "charset=utf-8" not in kind.replace('"', "").lower()}
+    assert without == {} and len(said) > 60
+
+
+@pytest.mark.asvs("5.2.1")
+@pytest.mark.parametrize("path", ["/account/login/", "/invitation/", "/clients/new/"])
+def test_file_that_is_sent_along_is_not_read_beyond_a_mebibyte(world, client, path):
+    client.force_login(world.people["operator"])
+    long = SimpleUploadedFile("long.bin", b"x" * 1_048_577)
+    answer = client.post(path, {"file": long})
+    assert answer.status_code == 413 and "longer than any form" in answer.content.decode()
+    assert client.post(path, {"name": "x" * 1000}).status_code != 413
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -231,7 +258,7 @@ def test_no_page_may_be_read_by_another_origin(world, client, address, files):
 
 
 # What makes markup or code of a text; `DOMParser` reads a page of the portal's own and runs nothing.
-MARKUP = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|createContextualFragment|document\.write|\beval\b|Function\(")
+MARKUP = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|ContextualFragment|document\.write|\beval\b|Function\(")
 
 
 @pytest.mark.asvs("3.2.2")
@@ -292,6 +319,7 @@ def production(tmp_path_factory):
     return json.loads(answer.stdout.splitlines()[-1])
 
 
+@pytest.mark.asvs("3.4.1", "12.2.1")
 def test_production_answers_hold_browsers_to_https_for_a_year(production):
     secure = {name: answer["headers"].get("Strict-Transport-Security", "") for name, answer in production.items()}
     over_http = production["over http"]
@@ -311,6 +339,7 @@ def test_production_pages_are_protected(production):
     assert lacks == {name: [] for name in pages}
 
 
+@pytest.mark.asvs("3.3.1")
 def test_production_cookies_are_bound_to_host_and_https(production):
     cookies = [(key, said) for answer in production.values() for key, said in answer["cookies"].items()]
     assert {key for key, _ in cookies} == {"__Host-session", "__Host-csrf", "__Host-theme"}

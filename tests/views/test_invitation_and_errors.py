@@ -26,6 +26,14 @@ def test_invited_person_accepts_signs_in_and_comes_home(browser):
     assert AuditEntry.objects.get(action="person:accept").origin.address == "127.0.0.1"
 
 
+@pytest.mark.asvs("6.2.8")
+def test_password_counts_as_typed_with_its_spaces(browser):
+    typed = "  two spaces around it  "
+    accept(browser, people.invite("ada@portal.example", Role.ADMINISTRATOR, actor=None), password=typed)
+    tries = [{"login": "ada@portal.example", "password": said} for said in (typed.strip(), typed.upper(), typed)]
+    assert [browser.post("/account/login/", said).status_code for said in tries] == [200, 200, 302]
+
+
 def test_opening_the_page_consumes_nothing(browser):
     people.invite("ada@portal.example", Role.ADMINISTRATOR, actor=None)
     assert browser.get("/invitation/").status_code == 200
@@ -67,6 +75,7 @@ def test_a_mistake_of_ours_answers_a_calm_page_without_detail(world, monkeypatch
     assert "insides" not in page and "Traceback" not in page
 
 
+@pytest.mark.asvs("3.5.1")
 def test_form_without_its_token_is_refused_with_a_page(world):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(world.people["operator"])

@@ -133,6 +133,7 @@ def wrong(visit, targets=HOSTILE + ODD):
 # --- Signing in and out --------------------------------------------------------------------------------------
 
 
+@pytest.mark.asvs("1.2.2")
 @pytest.mark.parametrize("where", ["query", "body"])
 def test_next_of_a_sign_in_stays_here(person, where):
     def visit(target):

@@ -34,6 +34,7 @@ def test_mail_that_fails_leaves_the_invitation_to_be_sent_again(client, administ
     assert "could not be sent" in page.content.decode() and Invitation.objects.open().count() == 1
 
 
+@pytest.mark.asvs("8.3.1")
 @pytest.mark.parametrize(
     ("who", "typed", "status"),
     [
@@ -50,6 +51,7 @@ def test_nobody_gives_more_than_they_may(client, world, who, typed, status):
     assert list(Invitation.objects.values_list("tenant__slug", flat=True)) == (["northwind"] if status == 302 else [])
 
 
+@pytest.mark.asvs("8.2.2")
 def test_manager_sees_colleagues_and_nobody_else(client, world):
     client.force_login(world.people["manager"])
     page = client.get("/people/").content.decode()
@@ -75,6 +77,7 @@ def test_new_role_counts_from_the_next_request_and_ends_the_session(client, admi
     assert theirs.get("/clients/")["Location"].startswith("/account/login/")
 
 
+@pytest.mark.asvs("7.4.2")
 def test_deactivated_person_is_out_at_once_and_old_sessions_stay_dead(client, administrator, world):
     support = world.people["support"]
     theirs = Client()

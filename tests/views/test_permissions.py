@@ -26,6 +26,7 @@ def routes(resolver: URLResolver) -> list[str]:
     return found
 
 
+@pytest.mark.asvs("8.2.1", "8.2.2")
 @pytest.mark.parametrize("role", ROLES)
 def test_routes_answer_as_the_table_says(world, client, app_client, address, stranger, role):
     got = {}
@@ -74,6 +75,7 @@ def test_what_allauth_would_also_bring_is_not_there(world, client, closed):
     assert [answer.status_code for answer in answers] == [404] * 4
 
 
+@pytest.mark.asvs("6.4.1")
 def test_forgotten_password_is_replaced_by_the_mailed_link(world, client, settings):
     support, settings.BASE_URL = world.people["support"], "https://portal.example.com"
     asked = client.post("/account/password/reset/", {"email": support.email}, HTTP_HOST="127.0.0.1", follow=True)
@@ -91,6 +93,7 @@ def test_forgotten_password_is_replaced_by_the_mailed_link(world, client, settin
     assert "no longer works" in client.get(link, follow=True).content.decode()
 
 
+@pytest.mark.asvs("6.4.1", "9.2.1")
 def test_forgotten_passwords_link_is_good_for_an_hour(world, client, settings):
     client.post("/account/password/reset/", {"email": world.people["support"].email})
     link = re.search(r"/account/password/reset/key/\S+", mail.outbox[0].body)[0]

@@ -73,6 +73,7 @@ def test_seeds_are_sealed(with_app):
     assert all(secret not in str(row.data) for row in Authenticator.objects.all())
 
 
+@pytest.mark.asvs("2.3.1")
 def test_sign_in_then_asks_for_the_code(with_app):
     operator, secret = with_app
     client, answer = sign_in(operator)
@@ -210,6 +211,7 @@ def test_staff_with_one_pass(with_app, settings):
     assert client.get("/clients/").status_code == 200
 
 
+@pytest.mark.asvs("2.3.1")
 def test_nothing_is_done_on_the_way_to_enrolling(world, settings, app_client):
     settings.REQUIRE_SECOND_FACTOR = True
     client, _ = sign_in(world.people["operator"])

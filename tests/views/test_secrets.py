@@ -74,6 +74,7 @@ def test_show_a_second_time_is_refused_without_the_value(client, world, app_clie
     assert again.status_code == 409 and value not in again.content.decode()
 
 
+@pytest.mark.asvs("15.3.1")
 def test_value_stands_on_no_other_page_and_in_no_row(client, world, app_client, address):
     client.force_login(world.people["operator"])
     value = shown(client.post(address("secret-show")))

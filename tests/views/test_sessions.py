@@ -68,6 +68,7 @@ def test_a_wrong_password_is_in_the_log_and_not_in_the_trail(operator, caplog):
     assert told == ["a sign-in failed from 127.0.0.1"] * 2 and AuditEntry.objects.count() == before
 
 
+@pytest.mark.asvs("7.4.1")
 def test_an_idle_session_ends_and_leads_back(operator, monkeypatch):
     client = signed_in(operator)
     client.get("/clients/")

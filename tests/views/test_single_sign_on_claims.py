@@ -64,16 +64,18 @@ def test_token_of_another_sign_in_is_refused(elsewhere, nonce):
     assert is_refused(*told(elsewhere, nonce=nonce), "This sign-in was not finished")
 
 
+@pytest.mark.asvs("9.1.1")
 def test_token_with_a_foreign_signature_is_refused(elsewhere):
     """The library would not look: the token came from the provider directly."""
     elsewhere.key = rsa.generate_private_key(65537, 2048)
     assert is_refused(*told(elsewhere), "sign-in failed")
 
 
-@pytest.mark.asvs("9.1.1", "9.1.3")
-@pytest.mark.parametrize("circumstance", ["none", "HS256", "jwk", "jku"])
+@pytest.mark.asvs("9.1.1", "9.1.2", "9.1.3")
+@pytest.mark.parametrize("circumstance", ["none", "HS256", "RS512", "jwk", "jku"])
 def test_token_that_brings_its_own_proof_is_refused(elsewhere, client, circumstance):
-    """No signature, the published key as a shared secret, a key in the token or at an address that it names."""
+    """No signature, the published key as a shared secret, an algorithm that is not on our list though the key is theirs,
+    a key in the token or at an address that it names."""
     back = elsewhere.sends_back(begin(client), email=OPERATOR, email_verified=True)
     claims = jwt.decode(elsewhere.token(), options={"verify_signature": False})
     own, headers = rsa.generate_private_key(65537, 2048), {"kid": "one"}
@@ -84,6 +86,7 @@ def test_token_that_brings_its_own_proof_is_refused(elsewhere, client, circumsta
         headers |= {"jku": "http://127.0.0.1:9/jwks", "x5u": "http://127.0.0.1:9/key.pem"}
     forged = {
         "none": lambda: jwt.encode(claims, None, algorithm="none", headers=headers),
+        "RS512": lambda: jwt.encode(claims, elsewhere.key, algorithm="RS512", headers=headers),
         "HS256": lambda: hmac_signed(claims, elsewhere.published.public_bytes(*spki), headers),
     }.get(circumstance, lambda: jwt.encode(claims, own, algorithm="RS256", headers=headers))()
     elsewhere.answer = {"access_token": "a", "token_type": "Bearer", "id_token": forged}

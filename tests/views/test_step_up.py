@@ -40,6 +40,7 @@ def record(client, user, **facts):
     session.save()
 
 
+@pytest.mark.asvs("2.3.1")
 def test_reveal_asks_first_and_spends_nothing(desk, reveal):
     answer = desk.post(reveal)
     assert answer.status_code == 200 and asked(answer) and "cps_" not in answer.content.decode()
@@ -108,6 +109,7 @@ def test_who_may_not_is_refused_before_being_asked(world, reveal):
     assert answer.status_code == 403 and not asked(answer) and Secret.objects.get().sealed_value
 
 
+@pytest.mark.asvs("6.3.1")
 def test_guessing_ends_after_ten_tries_a_minute(desk, reveal):
     answers = [desk.post(reveal, {"confirm_password": f"guess-{n}"}).status_code for n in range(11)]
     assert answers == [422] * 10 + [429]

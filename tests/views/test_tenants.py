@@ -96,6 +96,7 @@ def test_page_shows_values_with_their_source_clients_and_people(client, world):
     )
 
 
+@pytest.mark.asvs("1.2.1")
 def test_page_of_a_hostile_name_is_text(client):
     Tenant.objects.filter(slug="northwind").update(name="<script>alert(1)</script>")
     for path in ("/tenants/", "/tenants/northwind/", "/tenants/northwind/details/", "/tenants/northwind/values/"):
@@ -138,6 +139,7 @@ def test_create_without_a_slug_makes_it_from_the_name(client):
     assert client.post("/tenants/new/", form(slug=""))["Location"] == "/tenants/lumen-energy/"
 
 
+@pytest.mark.asvs("2.2.1")
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [

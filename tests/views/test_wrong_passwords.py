@@ -59,6 +59,7 @@ def plain(answer, email):
     return answer.status_code, headers, sorted(answer.cookies), body
 
 
+@pytest.mark.asvs("6.3.1")
 def test_thousand_wrong_passwords_are_told_to_wait_and_touch_nobody_else(person):
     other = User.objects.create_user("bob@portal.example", PASSWORD, role=Role.SUPPORT, name="Bob")
     mine, theirs = Client(), Client()
@@ -75,6 +76,7 @@ def test_thousand_wrong_passwords_are_told_to_wait_and_touch_nobody_else(person)
     assert attempt(other.email, PASSWORD, MINE).status_code == 302, "nothing counts for everybody"
 
 
+@pytest.mark.asvs("6.3.1")
 def test_right_password_after_a_thousand_wrong_ones_signs_in_from_another_address(person):
     guess(person.email, 1000)
     browser = Client()
@@ -129,6 +131,7 @@ def test_comparing_answers_finds_the_one_that_tells(person):
     assert plain(wrong, person.email) != plain(closed, person.email)
 
 
+@pytest.mark.asvs("6.3.1")
 def test_guesses_from_many_addresses_are_slowed_as_well(person):
     """The other half of the bargain: whoever has a thousand addresses does not get a thousand tries."""
     answers = [attempt(person.email, f"guess {n}", f"198.51.{n // 250}.{n % 250 + 1}") for n in range(60)]
