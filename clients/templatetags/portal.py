@@ -139,6 +139,14 @@ def last_four(secret: Secret) -> SafeString:
     return format_html('<span class="ends">{}</span>', secret.ending)
 
 
+MOST = 1_000  # a page counts no further; whatever lists them all counts them
+
+
+@register.filter
+def capped(count: int) -> str:
+    return f"{MOST:,}+" if count > MOST else f"{count:,}"
+
+
 @register.filter
 def living(app_client: AppClient) -> list[Secret]:
     """The secrets that take a slot, from those already fetched."""

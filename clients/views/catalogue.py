@@ -3,8 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -38,6 +37,7 @@ from clients.models import (
 )
 from clients.models.ids import new_ulid
 from clients.services import catalogue
+from clients.templatetags.portal import MOST
 from clients.views.conflicts import conflict_told
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
@@ -59,12 +59,18 @@ def get_server(request: HttpRequest, server_id: int, can: Predicate) -> Resource
     return server
 
 
+class Capped(Subquery):
+    """How many rows there are, counted as far as `capped` says it: a page is as fast with a million of them."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
 def counted_scopes() -> QuerySet[Scope]:
     """With how many clients hold each, counted on the table between the two alone: it is narrow."""
     held: Any = AppClient.scopes.through.objects.filter(scope=OuterRef("pk"))
     held = held.exclude(appclient__in=AppClient.objects.filter(status=Status.DELETED).order_by().values("pk"))
-    counted = held.order_by().values("scope").annotate(holders=Count("pk")).values("holders")
-    return Scope.objects.annotate(holders=Coalesce(Subquery(counted), 0)).order_by("full_name")
+    return Scope.objects.annotate(holders=Capped(held.order_by().values("pk")[: MOST + 1])).order_by("full_name")
 
 
 def unfinished(server: ResourceServer | None = None) -> list[tuple[str, str, Operation]]:
@@ -204,8 +210,8 @@ def server_page(request: HttpRequest, server_id: int) -> HttpResponse:
     holders = AppClient.objects.present().filter(pk__in=held).select_related("tenant").order_by("name")
     ours = Prefetch("scopes", Scope.objects.filter(resource_server=server), "held")
     context = {
-        "scopes": scopes, "holders": holders.prefetch_related(ours)[:SHOWN], "holder_count": holders.count(),
-        "unfinished": unfinished(server),
+        "scopes": scopes, "holders": holders.prefetch_related(ours)[:SHOWN],
+        "holder_count": holders.order_by()[: MOST + 1].count(), "unfinished": unfinished(server),
     }  # fmt: skip
     return server_frame(request, server, "page", context)
 

@@ -380,3 +380,15 @@ def test_a_retiring_scope_is_offered_to_its_holder_only(client, world, orders):
     assert "being retired" in text(client.get(reverse("client-scopes", args=[holder.public_id])))
     for page in (reverse("client-scopes", args=[other.public_id]), "/clients/new/?tenant=northwind"):
         assert "orders/write" not in text(client.get(page))
+
+
+def test_clients_that_hold_a_scope_are_counted_as_far_as_the_page_says(client, world, orders, monkeypatch):
+    monkeypatch.setattr("clients.views.catalogue.MOST", 2)
+    monkeypatch.setattr("clients.templatetags.portal.MOST", 2)
+    for name in ("one", "two"):
+        world.create(name=name)
+    assert ">2 clients<" in text(client.get("/scopes/")) and ">0<" not in text(client.get("/scopes/"))
+    world.create(name="three")
+    assert ">2+ clients<" in text(client.get("/scopes/"))
+    page = text(client.get(reverse("server-page", args=[orders.pk])))
+    assert '<span class="count">2+</span>' in page and ">2+ clients<" in page
