@@ -83,6 +83,21 @@ def can_show_secret(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 
 
+def can_hand_over(person: Any) -> bool:
+    """Hand over a new secret, with link and PIN."""
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_send_handover(person: Any) -> bool:
+    """Hand over to members, or by a mail of the portal to an address recorded before; again, too; and revoke it."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_take_handover(person: Any) -> bool:
+    """Be shown what is handed over to one by name."""
+    return _is(person, MANAGER, DEVELOPER)
+
+
 def can_get_snippets(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
 

@@ -2,6 +2,7 @@
 
 from clients.models.app_clients import AppClient, Status, attention_needs
 from clients.models.audit import AuditEntry, AuditOrigin, AuditQuerySet, Outcome
+from clients.models.handovers import Handover, HandoverState
 from clients.models.operations import EVERYTHING, LIVE, Operation, OperationState, Priority, is_overtaken
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
 from clients.models.pools import (
@@ -40,6 +41,8 @@ __all__ = [
     "AuditQuerySet",
     "AuditQuerySet",
     "ClientOverride",
+    "Handover",
+    "HandoverState",
     "Invitation",
     "Operation",
     "OperationState",

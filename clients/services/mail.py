@@ -1,4 +1,4 @@
-"""Mail the portal sends; what is in it never opens anything twice, and never holds a secret."""
+"""Mail the portal sends, as plain text and the same text in one layout; never a secret in it."""
 
 import logging
 from smtplib import SMTPException
@@ -7,9 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 
-from clients.models import User
+from clients.models import Handover, User
+from clients.services.handovers import link_to
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,44 @@ def send_account_changed(user: User, what: str, *, address: str) -> bool:
     return _send(what.rstrip("."), "account_changed", context, user.email)
 
 
+def send_handover_waiting(handover: Handover) -> bool:
+    """To the member it is for: where it waits, and nothing that opens it."""
+    link = f"{settings.BASE_URL}/clients/{handover.app_client.public_id}/"
+    context = {"handover": handover, "link": link, "organisation": settings.ORGANISATION}
+    email = handover.member.email if handover.member else ""
+    return _send(f"Credentials of {handover.app_client} are waiting for you", "handover_waiting", context, email)
+
+
+def send_handover_link(handover: Handover, token: str) -> bool:
+    """To the tenant's recorded address. The code stands in the fragment, as with invitations."""
+    context = {"handover": handover, "link": link_to(token), "organisation": settings.ORGANISATION}
+    return _send(f"{settings.ORGANISATION} sent you API credentials", "handover_link", context, handover.email)
+
+
+def send_handover_alarm(handover: Handover) -> bool:
+    """To whoever looks after the client and whoever handed it over: somebody else has the secret."""
+    return _send_to_staff(handover, "Somebody else may hold a secret", "handover_alarm")
+
+
+def send_handover_asked(handover: Handover) -> bool:
+    return _send_to_staff(handover, "A customer asks for a new link", "handover_asked")
+
+
+def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:
+    people = {person.email for person in (handover.app_client.contact, handover.created_by) if person}
+    link = f"{settings.BASE_URL}{reverse('handover-page', args=[handover.public_id])}"
+    context = {"handover": handover, "link": link}
+    sent = [_send(f"{subject}: {handover.app_client}", template, context, email) for email in sorted(people)]
+    return all(sent)
+
+
 def _send(subject: str, template: str, context: dict[str, Any], email: str) -> bool:
     """Whether the mail server took it; the act it tells of stands in any case."""
+    text = render_to_string(f"mail/{template}.txt", context)
+    frame = {"subject": subject, "text": text, "organisation": settings.ORGANISATION}
+    pretty = render_to_string("mail/layout.html", frame)
     try:
-        send_mail(subject, render_to_string(f"mail/{template}.txt", context), None, [email])
+        send_mail(subject, text, None, [email], html_message=pretty)
     except (OSError, SMTPException) as error:
         logger.warning("%s not mailed: %s", template, type(error).__name__)
         return False

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from clients import sealing
 from clients.errors import AlreadyShown, Conflict
-from clients.models import AppClient, Outcome, Secret, Status, User
+from clients.models import AppClient, Handover, Outcome, Secret, Status, User
 from clients.sealing import Sealed, SecretValue
 from clients.services import audit
 
@@ -35,19 +35,23 @@ def open_for_cognito(secret: Secret) -> SecretValue:
     )
 
 
-def reveal_secret(secret: Secret, *, actor: User, via: str = "web") -> SecretValue:
+def reveal_secret(
+    secret: Secret, *, actor: User | None, via: str = "web", handover: Handover | None = None
+) -> SecretValue:
     """The value, once: in the same transaction the sealed copy is erased, delivery recorded, the audit entry written.
 
-    Raises AlreadyShown to everyone who comes second, Conflict while the client is still being created. If the answer
-    is lost on its way the value is lost too: rotate.
+    By way of the hand-over whose outcome this is; without one it is shown to staff as the receiver, and refused
+    (Conflict) while it is handed over to somebody else. Raises AlreadyShown to everyone who comes second, Conflict
+    while the client is still being created. If the answer is lost on its way the value is lost too: rotate.
     """
     if secret.app_client.status == Status.CREATING:
         raise Conflict("The client is still being created. Its secret can be shown once it is active.")
-    value = None
     with transaction.atomic():
         fresh = Secret.objects.select_related("app_client__pool", "app_client__tenant").get(pk=secret.pk)
         if not fresh.can_be_shown:
             raise AlreadyShown("This secret was shown before and cannot be shown again. If it is lost, rotate.")
+        if handover is None and (other := Handover.objects.open().filter(secret=fresh).first()):
+            raise Conflict(f"This secret is handed over to {other.receiver}. Revoke that hand-over first.")
         value = open_for_cognito(fresh)
         unshown = Secret.objects.filter(pk=fresh.pk, delivered_at__isnull=True, sealed_value__isnull=False)
         changed = unshown.update(sealed_value=None, sealing_key_id="", delivered_at=timezone.now(), delivered_to=actor)
@@ -55,14 +59,8 @@ def reveal_secret(secret: Secret, *, actor: User, via: str = "web") -> SecretVal
             raise AlreadyShown(
                 "Somebody else was faster: this secret has just been shown. If that was not you, rotate."
             )
-        audit.append(
-            "secret:show",
-            Outcome.OK,
-            actor=actor,
-            via=via,
-            app_client=fresh.app_client,
-            detail={"ending": fresh.ending},
-        )
+        detail = {"ending": fresh.ending} | ({"handover": handover.public_id} if handover else {})
+        audit.append("secret:show", Outcome.OK, actor=actor, via=via, app_client=fresh.app_client, detail=detail)
     return value
 
 

@@ -14,7 +14,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from clients.forms.attributes import as_text
-from clients.models import AppClient, Operation, OperationState, Outcome, Secret, SecretState, Status
+from clients.models import (
+    AppClient,
+    Handover,
+    HandoverState,
+    Operation,
+    OperationState,
+    Outcome,
+    Secret,
+    SecretState,
+    Status,
+)
 
 register = template.Library()
 
@@ -94,6 +104,18 @@ def status(app_client: AppClient) -> SafeString:
     marks = [_mark(*STATUS_ICONS[Status(app_client.status)], app_client.get_status_display())]
     marks += [_mark(*flag) for flag in flags(app_client)]
     return format_html('<span class="marks">{}</span>', format_html_join("", "{}", ((m,) for m in marks)))
+
+
+HANDOVER_ICONS = {
+    HandoverState.WAITING: ("wait", "move"), HandoverState.OPENED: ("eye", "move"), HandoverState.SHOWN: ("ok", "ok"),
+    HandoverState.STORED: ("ok", "ok"), HandoverState.EXPIRED: ("dash", "off"), HandoverState.CLOSED: ("x", "bad"),
+    HandoverState.REVOKED: ("x", "off"),
+}  # fmt: skip
+
+
+@register.simple_tag
+def handover_state(handover: Handover) -> SafeString:
+    return _mark(*HANDOVER_ICONS[handover.state], handover.state.label)
 
 
 @register.simple_tag

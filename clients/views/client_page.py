@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clients import permissions
 from clients.errors import Conflict
-from clients.models import AppClient, AttributeDefinition, Secret, SecretState, Status, User
+from clients.models import AppClient, AttributeDefinition, Handover, Secret, SecretState, Status, User
 from clients.templatetags.portal import living
 from clients.views.conflicts import conflict_told
 from clients.views.fetching import person
@@ -27,7 +27,19 @@ def tabs_for(user: User, app_client: AppClient) -> list[tuple[str, str, int | No
 
 
 def secret_to_show(user: User, app_client: AppClient) -> Secret | None:
-    if not permissions.can_show_secret(user) or app_client.status == Status.CREATING:
+    return waiting_secret(app_client) if permissions.can_show_secret(user) else None
+
+
+def open_handover(user: User, app_client: AppClient) -> Handover | None:
+    """The offer of its secret that is open and this person may know of."""
+    waiting = waiting_secret(app_client)
+    rows = Handover.objects.open().visible_to(user).filter(secret=waiting).select_related("member")
+    return rows.first() if waiting else None
+
+
+def waiting_secret(app_client: AppClient) -> Secret | None:
+    """One nobody has seen."""
+    if app_client.status == Status.CREATING:
         return None
     return next((secret for secret in living(app_client) if secret.can_be_shown), None)
 
@@ -58,6 +70,8 @@ def client_page(
     frame = {
         "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client),
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
+        "handover": open_handover(user, app_client),
+        "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from clients import permissions
 from clients.errors import PortalError
-from clients.models import AppClient, Secret
+from clients.models import Secret
 from clients.services.secrets import mark_stored, reveal_secret
 from clients.snippets.context import kit_context
 from clients.snippets.kit import kit_file_name, render_curl, render_env
@@ -36,24 +37,30 @@ def secret_show(request: HttpRequest, public_id: str, secret_id: str) -> HttpRes
     secret = get_secret(app_client, secret_id)
     if asked := step_up(request, back=reverse("client-secrets", args=[public_id])):
         return asked
+    stored = reverse("secret-stored", args=[public_id, secret_id])
     try:
-        _answer(request, app_client, secret, "")  # whatever is wrong with it shows before the one reveal is spent
+        reveal_panel(request, secret, "", stored)  # whatever is wrong with it shows before the one reveal is spent
         value = reveal_secret(secret, actor=person(request))
     except PortalError as error:
         return refused(request, error, back=reverse("client-secrets", args=[public_id]))
-    return _answer(request, app_client, secret, value.reveal())
+    return reveal_panel(request, secret, value.reveal(), stored)
 
 
 @sensitive_variables()
-def _answer(request: HttpRequest, app_client: AppClient, secret: Secret, value: str) -> HttpResponse:
-    response = render(request, "clients/secret_show.html", _panel(app_client, secret, value))
+def reveal_panel(request: HttpRequest, secret: Secret, value: str, stored: str, *, code: str = "") -> HttpResponse:
+    """The answer that shows it, whoever it is for. `stored`: where "I've stored it" goes; with a link's `code` it is
+    the link's own page."""
+    template = "clients/handover_shown.html" if code else "clients/secret_show.html"
+    shown = {"stored_url": stored, "code": code, "organisation": settings.ORGANISATION}
+    response = render(request, template, _panel(secret, value) | shown)
     response["Cache-Control"] = "no-store"
     response["Content-Encoding"] = "identity"  # never compressed: the length must not tell anything about a secret
     return response
 
 
 @sensitive_variables()
-def _panel(app_client: AppClient, secret: Secret, value: str) -> dict[str, object]:
+def _panel(secret: Secret, value: str) -> dict[str, object]:
+    app_client = secret.app_client
     kit = kit_context(app_client, secret.ending)
     return {
         "nav": "clients", "app_client": app_client, "secret": secret, "value": value,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from clients.models import (
     AppClient,
     AttributeDefinition,
+    Handover,
     Invitation,
     ResourceServer,
     Retirement,
@@ -87,7 +88,11 @@ def address(app_client):
 
     def make(route: str) -> str:
         find = ARGUMENTS.get(route)
-        if find is None and route.startswith(("client-", "snippet-")) and route not in WITHOUT_CLIENT:
+        if (
+            find is None
+            and route.startswith(("client-", "snippet-", "handover-create"))
+            and route not in WITHOUT_CLIENT
+        ):
             find = _public_id
         return reverse(route, args=find(app_client) if find else [])
 
@@ -155,6 +160,15 @@ def _invitation():
     )
 
 
+def _handover(app_client):
+    """To the developer by name."""
+    found = Handover.objects.first() or Handover.objects.create(
+        app_client=app_client, secret=app_client.secrets.get(), member=_developer(), created_by=app_client.created_by,
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    return [found.public_id]
+
+
 def _retirement(app_client):
     server = ResourceServer.objects.get(identifier="orders")
     going = Retirement.objects.first() or Retirement.objects.create(
@@ -170,6 +184,9 @@ ARGUMENTS = {
         lambda _: [_developer().pk],
     ),
     **dict.fromkeys(("invitation-again", "invitation-withdraw"), lambda _: [_invitation().pk]),
+    **dict.fromkeys(
+        ("handover-page", "handover-revoke", "handover-again", "handover-show", "handover-stored"), _handover
+    ),
     "activity-entry": lambda app_client: [app_client.audit_entries.first().sequence],
     "activity-export": lambda app_client: ["csv"],
     "mfa_remove_webauthn": lambda app_client: [1],

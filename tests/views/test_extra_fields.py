@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from clients.models import AppClient, AttributeDefinition, Role, Secret, Tenant, User
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, client_states, people, retirements
+from clients.services import app_clients, attributes, client_states, handovers, people, retirements
 from portal.urls import urlpatterns as ours
 from tests.conftest import ConfirmedClient
 from tests.support import PASSWORD
@@ -119,7 +119,9 @@ class Desk:
     before: dict = field(default_factory=dict)
     fields: dict = field(default_factory=dict)
     token: str = ""
+    code: str = ""
     more: list = field(default_factory=list)
+    of_member: list = field(default_factory=list)
 
     def browser(self, who):
         browser = ConfirmedClient(raise_request_exception=False)
@@ -163,6 +165,7 @@ NEW_PASSWORD = "another long passphrase"  # noqa: S105
 # What is typed into the forms of a route so that they are taken; the rest is sent as the page fills it in.
 TYPED = {
     "client-create": {"name": "extra-check", "scopes": ["orders/read"]},
+    "handover-create": {"to": "link"},
     "client-settings": {"notes": "Mine"},
     "client-lifetime": {"secret_lifetime": "90"},
     "client-scopes": {"scopes": ["orders/read", "orders/write"]},
@@ -192,6 +195,7 @@ TYPED = {
 NO_FORM = {
     "openid_connect_login": "leads to the identity provider, from the sign-in page where one is set up",
     "openid_connect_callback": "where the identity provider sends people back",
+    "handover-stored": "on the one answer that shows a secret; see test_handovers.py",
     "healthz": "no page: it answers whatever it is asked",
     "client-export": "a link with filters; what is sent to it is asked for again by GET",
     "mfa_login_webauthn": "signs in by a passkey alone, on the page of account_login",
@@ -199,6 +203,15 @@ NO_FORM = {
     "mfa_authenticate": "stands between two halves of a sign-in; see test_second_factor.py",
     "account_reset_password_from_key": "behind a mailed link; a form of two passwords",
 }
+
+
+def handed_over(world):
+    """(the code of a link, the pages of a member something waits for); and a client nobody was handed over yet."""
+    by = {"actor": world.people["operator"], "hours": 24}
+    _, linked, offered = (world.create(name=name) for name in ("fresh", "linked", "offered"))
+    handovers.offer_to_member(offered.secrets.get(), world.people["developer"], **by)
+    code = handovers.offer_by_link(linked.secrets.get(), with_pin=False, **by).token
+    return code, [reverse("client-overview", args=[offered.public_id])]
 
 
 def companions(world, app_client):
@@ -243,7 +256,9 @@ def companions(world, app_client):
 def desk(world, app_client, settings):
     settings.COGNITO_WRITES_PER_SECOND = 0  # nobody waits for a slot
     desk = Desk(world)
+    desk.code, desk.of_member = handed_over(world)
     desk.token, desk.more = companions(world, app_client)
+    desk.more.append(reverse("handover-create", args=[AppClient.objects.get(name="fresh").public_id]))
     return desk
 
 
@@ -252,7 +267,7 @@ def route_of(action):
 
 
 def area(route):
-    if route.startswith(("client", "secret", "snippet", "contact", "operation", "home", "theme")):
+    if route.startswith(("client", "secret", "snippet", "contact", "operation", "home", "theme", "hand")):
         return "clients"
     return "catalogue" if route.startswith(("tenant", "attribute", "server", "scope", "retirement")) else "people"
 
@@ -263,10 +278,11 @@ def pages(desk, address, part):
     admin, support = "administrator@portal.example", "support@portal.example"
     asked = [row["route"] for row in TABLE if row["method"] == "GET" and area(row["route"]) == part]
     own = [address(route) for route in asked if route.startswith(("account_", "mfa_", "usersessions"))]
-    outside = [reverse("account_login"), reverse("invitation-accept")] if part == "people" else []
+    outside = {"people": ["account_login", "invitation-accept"], "clients": ["handover-link"]}.get(part, [])
+    member = [("developer@northwind.example", where) for where in desk.of_member if part == "clients"]
     more = [where for where in desk.more if area(route_of(where)) == part]
     everything = [(admin, where) for where in [*more, *map(address, asked)]]
-    return everything + [(support, where) for where in own] + [("", where) for where in outside]
+    return everything + [(support, where) for where in own] + member + [("", reverse(name)) for name in outside]
 
 
 def forms_on(desk, address, part):
@@ -295,6 +311,8 @@ def sent_with(desk, form):
             "chosen": [AppClient.objects.get(name="paused").public_id],
             "contact": str(User.objects.get(role="operator").pk),
         }
+    if route_of(form.action) == "handover-link":
+        typed["code"] = desk.code
     if route_of(form.action) == "invitation-accept":
         typed["token"] = desk.token
     names = dict(form.buttons)

@@ -51,6 +51,7 @@ ACTS = [
     ("client-settings client", "client-lifetime client", {"secret_lifetime": "365"}, {}),
     ("client-pause client", "client-pause client", {"reason": "x"}, {}),
     ("client-delete client", "client-delete client", {"reason": "x", "typed": "orders-sync"}, {}),
+    ("handover-create client", "handover-create client", {"to": "link"}, {}),
     ("client-secrets client", "secret-show client secret", {}, {}),
     ("tenant-create", "tenant-create", {"name": "Lumen", "slug": "lumen", "attribute:tier": "gold"}, {}),
     ("tenant-details tenant", "tenant-details tenant", {"keep_days": "9"}, {}),

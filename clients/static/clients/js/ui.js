@@ -34,6 +34,7 @@
   if (code && location.hash.length > 1) {
     code.value = decodeURIComponent(location.hash.slice(1));
     history.replaceState(null, "", location.pathname);
+    if (code.form.matches("[data-send-fragment]")) code.form.requestSubmit(); // opening spends nothing
   }
 
   // A slug follows the name until somebody writes one of their own. Without a script the server makes it.
@@ -92,9 +93,15 @@
   for (const box of boxes) box.addEventListener("change", tally);
   boxes[0]?.form.addEventListener("reset", () => setTimeout(tally));
 
-  // A page that shows a secret leaves nothing to come back to.
+  // A page that shows a secret leaves nothing to come back to, and asks before it is left without saying "stored".
   const secret = document.querySelector("[data-secret-page]");
   if (secret) addEventListener("pagehide", () => secret.remove());
+  const stays = secret?.querySelector("form[data-stays]");
+  const warn = (event) => event.preventDefault();
+  if (stays) {
+    addEventListener("beforeunload", warn);
+    stays.addEventListener("submit", () => removeEventListener("beforeunload", warn));
+  }
 
   document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
     tab.closest(".tabs").scrollLeft = tab.offsetLeft - 80;
