@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from clients.errors import Conflict, OutcomeUnknown, PortalError, Throttled
+from clients.errors import AuditUnavailable, Conflict, OutcomeUnknown, PortalError, Throttled
 from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, User, is_overtaken
 from clients.models.ids import new_ulid
 from clients.services import audit
@@ -158,6 +158,11 @@ def drive(operation: Operation, *, unknown: bool = False) -> Operation:
             unknown = False
     except LeaseLost:
         logger.warning("operation %s: lease lost at step %s", operation.id, operation.step)
+        operation.refresh_from_db()
+    except AuditUnavailable:
+        # The intent stands in the trail and the call was made: nobody may read that nothing was done. The row is left
+        # as it was, so a worker looks what came of it once the lease is over.
+        logger.exception("operation %s: its outcome at step %s could not be recorded", operation.id, operation.step)
         operation.refresh_from_db()
     return operation
 

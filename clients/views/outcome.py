@@ -15,6 +15,9 @@ from clients.views.errors import conflict, error_page
 def say_outcome(request: HttpRequest, operation: Operation | None, done: str) -> None:
     if operation is None or operation.state == OperationState.DONE:
         messages.success(request, done)
+    elif operation.state == OperationState.RUNNING:
+        sentence = "What came of this could not be written down yet. The portal looks and goes on by itself."
+        messages.warning(request, sentence)
     elif operation.is_live:
         sentence = f"This has not reached Cognito yet. {operation.last_error} The portal looks and goes on by itself."
         messages.warning(request, sentence)

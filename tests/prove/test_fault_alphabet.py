@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from clients.errors import PortalError
 from clients.models import AppClient, AuditEntry, Operation, OperationState, Outcome, Secret, UserPool
@@ -252,8 +252,7 @@ def test_audit_that_refuses_the_outcome_is_resolved_later(lasting_world, kind):
     world = lasting_world
     harness.prepare(world, kind)
     with refusing_audit("NEW.outcome <> 'started'"):
-        with pytest.raises(DatabaseError):
-            act_here(world, kind)
+        act_here(world, kind)  # says what is not known, instead of that nothing was done
         for _ in range(2):  # while it lasts, workers may come by as often as they like
             harness.let_time_pass()
             operations.resume_due()
