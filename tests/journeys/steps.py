@@ -41,5 +41,6 @@ def faults(page):
 
 def is_fit(page):
     """Nothing of that, and no complaint of the content security policy."""
-    assert faults(page) == [], page.url
+    found = faults(page)
+    assert found == [], (page.url, found)
     assert page.complaints == [], page.url

@@ -1,0 +1,173 @@
+"""The hand-over both ways, as the sender and the customer live it: phone and desktop, light and dark, keyboard alone."""
+
+import re
+
+import pytest
+from django.core import mail
+
+from clients.models import AppClient, Handover, HandoverState, Role, Secret, Tenant, User
+from clients.services import handovers
+from tests.journeys.steps import confirm, create_client, is_fit, sign_in
+from tests.support import PASSWORD
+
+pytestmark = pytest.mark.browser
+LOOKS = [(width, theme) for width in (1440, 320) for theme in ("light", "dark")]
+
+
+def is_fit_everywhere(page):
+    """On a desktop and on a phone, light and dark."""
+    for width, theme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # no colour in between
+        is_fit(page)
+
+
+@pytest.fixture
+def anybody(chromium, live_server):
+    """The browser of somebody without an account."""
+    context = chromium.new_context(base_url=live_server.url)
+    page = context.new_page()
+    page.has_script, page.complaints = True, []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()
+
+
+def offered(with_pin=True):
+    secret = Secret.objects.select_related("app_client__tenant").get()
+    return handovers.offer_by_link(secret, hours=24, with_pin=with_pin, actor=User.objects.get(name="Olga"))
+
+
+def test_by_a_link_with_a_pin(live_harbourline, page, anybody):
+    sign_in(page)
+    create_client(page)
+    page.get_by_role("link", name="Hand over").click()
+    is_fit_everywhere(page)
+    page.locator("input[name=to][value=link]").check()
+    page.get_by_role("button", name="Hand over").click()
+    confirm(page)
+    page.get_by_role("heading", name="For the customer").wait_for()
+    is_fit_everywhere(page)
+    link, pin = page.locator("#link").inner_text(), page.locator("#pin").inner_text()
+    page.get_by_role("link", name="Watch it arrive").click()
+    is_fit_everywhere(page)
+
+    anybody.goto(re.search(r"/hand-over/#\S+", link).group())
+    anybody.get_by_role("heading", name="sent you API credentials").wait_for()
+    assert "#" not in anybody.url
+    is_fit_everywhere(anybody)
+    anybody.get_by_label("PIN").fill(pin)
+    anybody.get_by_role("button", name="Show credentials").click()
+    anybody.get_by_role("heading", name="Save this secret now").wait_for()
+    is_fit_everywhere(anybody)
+    assert re.search(r"cps_\w{40,}", anybody.content())
+    anybody.get_by_role("button", name="I’ve stored it").click()
+    anybody.get_by_text("Stored. That is all").wait_for()
+    is_fit_everywhere(anybody)
+    page.reload()
+    assert "Stored" in page.locator("h1").inner_text()
+    is_fit_everywhere(page)
+
+
+def test_to_a_member_by_name(live_harbourline, page):
+    member = User.objects.create_user("dora@northwind.example", PASSWORD, role=Role.DEVELOPER,
+                                      tenant=Tenant.objects.get(slug="northwind"), name="Dora")  # fmt: skip
+    sign_in(page)
+    create_client(page)
+    handovers.offer_to_member(Secret.objects.get(), member, hours=24, actor=User.objects.get(name="Olga"))
+    page.context.clear_cookies()
+    page.goto(f"/clients/{AppClient.objects.get().public_id}/")
+    page.get_by_label("Email").fill(member.email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Show credentials").click()
+    confirm(page)
+    page.get_by_role("heading", name="Save this secret now").wait_for()
+    is_fit_everywhere(page)
+    page.get_by_role("button", name="I’ve stored it").click()
+    page.get_by_role("heading", name="northwind-orders-prod").wait_for()
+    is_fit_everywhere(page)
+    assert Handover.objects.get().state == HandoverState.STORED and Secret.objects.get().delivered_to == member
+
+
+def test_keyboard_alone_opens_and_shows_it(live_harbourline, page, anybody):
+    sign_in(page)
+    create_client(page)
+    offer = offered()
+    anybody.goto(f"/hand-over/#{offer.token}")
+    anybody.get_by_role("heading", name="sent you API credentials").wait_for()
+    press_until(anybody, lambda focus: focus == "pin")
+    anybody.keyboard.type(offer.pin)
+    anybody.keyboard.press("Tab")
+    anybody.keyboard.press("Enter")
+    anybody.get_by_role("heading", name="Save this secret now").wait_for()
+    press_until(anybody, lambda focus: focus == "stored it")
+    anybody.keyboard.press("Space")
+    anybody.get_by_text("Stored. That is all").wait_for()
+
+
+def press_until(page, is_there):
+    """Tab by Tab; what has the focus is named by its field or the end of its words."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        focus = page.evaluate("(document.activeElement.name || document.activeElement.textContent.trim())")
+        if is_there(focus) or focus.endswith("stored it") and is_there("stored it"):
+            return
+    raise AssertionError("the keyboard never came there")
+
+
+def test_loading_the_page_with_a_script_spends_nothing_then_a_click_works(live_harbourline, page, anybody):
+    sign_in(page)
+    create_client(page)
+    offer = offered(with_pin=False)
+    for _ in range(3):
+        anybody.goto("about:blank")
+        anybody.goto(f"/hand-over/#{offer.token}")
+        anybody.get_by_role("button", name="Show credentials").wait_for()
+        anybody.wait_for_timeout(300)
+    assert Secret.objects.get().can_be_shown and Handover.objects.get().state == HandoverState.OPENED
+    anybody.get_by_role("button", name="Show credentials").click()
+    anybody.get_by_role("heading", name="Save this secret now").wait_for()
+
+
+def test_after_going_on_nothing_of_it_is_left_in_the_browser(live_harbourline, page, anybody):
+    sign_in(page)
+    create_client(page)
+    offer = offered(with_pin=False)
+    anybody.goto(f"/hand-over/#{offer.token}")
+    anybody.get_by_role("button", name="Show credentials").click()
+    anybody.get_by_role("heading", name="Save this secret now").wait_for()
+    value = re.search(r"cps_\w{40,}", anybody.content()).group()
+    asked = []
+    anybody.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    anybody.locator("#sec").click()  # browsers ask only on pages somebody has touched
+    anybody.goto("/hand-over/")
+    assert asked == ["beforeunload"], "leaving without saying stored is asked about"
+    try:
+        anybody.go_back()
+    except Exception as error:
+        assert "ERR_CACHE_MISS" in str(error)
+    anybody.wait_for_timeout(500)
+    assert value not in anybody.content() and offer.token not in anybody.evaluate(
+        "location.href + JSON.stringify(history.state)"
+    )
+
+
+def test_without_a_script_the_code_is_taken_by_hand(live_harbourline, page, chromium, live_server):
+    sign_in(page)
+    create_client(page)
+    offer = offered()
+    context = chromium.new_context(base_url=live_server.url, java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"/hand-over/#{offer.token}")
+    plain.get_by_label("Code").fill(f"{live_server.url}/hand-over/#{offer.token}")
+    plain.get_by_role("button", name="Open").click()
+    plain.get_by_label("PIN").fill(offer.pin)
+    plain.get_by_role("button", name="Show credentials").click()
+    plain.get_by_text("Show the client secret").click()
+    assert re.search(r"cps_\w{40,}", plain.locator("details output").inner_text())
+    plain.get_by_role("button", name="I’ve stored it").click()
+    plain.get_by_text("Stored. That is all").wait_for()
+    context.close()
+    assert mail.outbox == []
