@@ -7,6 +7,7 @@ from django.core import mail
 
 from clients.models import AppClient, Handover, HandoverState, Role, Secret, Tenant, User
 from clients.services import handovers
+from tests.journeys.browser import ARGUMENTS, CHROMIUM
 from tests.journeys.steps import confirm, create_client, is_fit, sign_in
 from tests.support import PASSWORD
 
@@ -171,3 +172,25 @@ def test_without_a_script_the_code_is_taken_by_hand(live_harbourline, page, chro
     plain.get_by_text("Stored. That is all").wait_for()
     context.close()
     assert mail.outbox == []
+
+
+def test_closed_browser_has_nothing_of_it_on_its_disk(live_harbourline, page, chromium, live_server, tmp_path):
+    """A profile of its own, closed after the secret was shown. The link itself stands in the history, as every address
+    that was opened does; it opens nothing any more, and shows that what is searched is where a browser keeps things."""
+    sign_in(page)
+    create_client(page)
+    offer = offered(with_pin=False)
+    profile = chromium.browser_type.launch_persistent_context(
+        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS, base_url=live_server.url
+    )
+    theirs = profile.pages[0]
+    theirs.goto(f"/hand-over/#{offer.token}")
+    theirs.get_by_role("button", name="Show credentials").click()
+    theirs.get_by_role("heading", name="Save this secret now").wait_for()
+    value = re.search(r"cps_\w{40,}", theirs.content()).group()
+    theirs.get_by_role("button", name="I’ve stored it").click()
+    theirs.get_by_text("Stored. That is all").wait_for()
+    profile.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert offer.token.encode() in kept
+    assert value.encode() not in kept and value.encode("utf-16-le") not in kept
