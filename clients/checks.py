@@ -143,6 +143,10 @@ def _is_key(encoded: str) -> bool:
 
 
 def _addresses() -> Iterator[CheckMessage]:
+    for entry in settings.OUTBOUND_HOSTS:
+        if "." not in entry.strip(".") or entry.replace(".", "").isdigit():
+            said = f"PORTAL_OUTBOUND_HOSTS: {entry or 'an empty entry'} is no host of the internet. Name it whole."
+            yield Error(said, id="clients.E017")
     yield from _public_https("PORTAL_BASE_URL", settings.BASE_URL, "clients.E007")
     if settings.OIDC["ISSUER"]:
         yield from _public_https("PORTAL_OIDC_ISSUER", settings.OIDC["ISSUER"], "clients.E015")

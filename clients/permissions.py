@@ -98,6 +98,11 @@ def can_take_handover(person: Any) -> bool:
     return _is(person, MANAGER, DEVELOPER)
 
 
+def can_get_token(person: Any) -> bool:
+    """With a secret typed by hand; auditors act on nothing."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
+
+
 def can_get_snippets(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
 

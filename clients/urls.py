@@ -30,6 +30,7 @@ from clients.views import (
     tenant_values,
     tenants,
     theme,
+    tokens,
 )  # fmt: skip
 
 
@@ -77,6 +78,7 @@ urlpatterns = [
     path("clients/contact/", bulk.contact_set, name="contact-set"),
     path("clients/new/", app_clients.client_create, name="client-create"),
     path("clients/<ulid:public_id>/", overview.client_overview, name="client-overview"),
+    path("clients/<ulid:public_id>/token/", tokens.client_token, name="client-token"),
     path("clients/<ulid:public_id>/hand-over/", handovers.handover_create, name="handover-create"),
     path("clients/<ulid:public_id>/secrets/", secrets.client_secrets, name="client-secrets"),
     path("clients/<ulid:public_id>/secrets/<ulid:secret_id>/show/", secrets.secret_show, name="secret-show"),

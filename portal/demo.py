@@ -80,6 +80,7 @@ def write_environment(var: Path, port: int, sandbox_port: int) -> dict[str, str]
         "DATABASE_URL": f"sqlite:///{var / 'portal.sqlite3'}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "LOG_LEVEL": "WARNING",
+        "PORTAL_OUTBOUND_HOSTS": "127.0.0.1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sandbox_port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

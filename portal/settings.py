@@ -111,6 +111,9 @@ COGNITO_TIMEOUT_SECONDS = env.float("COGNITO_TIMEOUT_SECONDS", default=10.0)
 # After an unknown outcome: how long past the client's timeout the old request may still be under way.
 UNKNOWN_OUTCOME_MARGIN_SECONDS = env.float("UNKNOWN_OUTCOME_MARGIN_SECONDS", default=5.0)
 
+# Where the portal itself may ask for tokens and keys: a host, or .suffix for all below it. Custom domains are added.
+OUTBOUND_HOSTS = env.list("PORTAL_OUTBOUND_HOSTS", default=[".amazoncognito.com", ".amazonaws.com"])
+
 # Fault tests name a point at which the process kills itself; the deploy check refuses it in production.
 CRASH_AT = env.str("PORTAL_CRASH_AT", default="")
 

@@ -33,6 +33,7 @@ DEFAULTS = {
     "SEALING_KEYS": random_keys("test"),
     "FINGERPRINT_KEYS": random_keys("test"),
     "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+    "PORTAL_OUTBOUND_HOSTS": "127.0.0.1,localhost",
     "LOG_LEVEL": "WARNING",
 }
 

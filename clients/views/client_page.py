@@ -73,6 +73,7 @@ def client_page(
         "handover": open_handover(user, app_client),
         "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
+        "may_get_token": permissions.can_get_token(user) and app_client.client_id,
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
     }  # fmt: skip
     return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)
