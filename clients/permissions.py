@@ -103,6 +103,11 @@ def can_get_token(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
 
 
+def can_request_change(person: Any) -> bool:
+    """Ask the contact for what members may not change."""
+    return _is(person, MANAGER, DEVELOPER)
+
+
 def can_get_snippets(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
 

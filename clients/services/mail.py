@@ -10,7 +10,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from clients.models import Handover, User
+from clients.errors import scrubbed
+from clients.models import AppClient, Handover, User
 from clients.services.handovers import link_to
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,12 @@ def send_handover_alarm(handover: Handover) -> bool:
 
 def send_handover_asked(handover: Handover) -> bool:
     return _send_to_staff(handover, "A customer asks for a new link", "handover_asked")
+
+
+def send_change_request(app_client: AppClient, text: str, *, who: User, to: User) -> bool:
+    link = f"{settings.BASE_URL}{reverse('client-overview', args=[app_client.public_id])}"
+    context = {"app_client": app_client, "text": scrubbed(text), "who": who, "link": link}
+    return _send(f"A change of {app_client} is asked for", "change_request", context, to.email)
 
 
 def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:

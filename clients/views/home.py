@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 
 from clients import permissions
 from clients.attention import Attention, Figures, Item, figures, room, setup_done, what_needs_attention
 from clients.forms.filters import SAVED, TICKS
 from clients.models import AuditEntry, Outcome, User
+from clients.views.customer import customer_home
 from clients.views.fetching import person, signed_in
 from clients.views.overview import drift_in_words
 from clients.views.words import WORDS
@@ -54,8 +55,8 @@ class Step:
 @signed_in("GET")
 def home(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    if not user.is_staff_member:
-        return redirect("client-list")
+    if user.tenant:
+        return customer_home(request, user.tenant)
     attention, counted, steps = what_needs_attention(), figures(), setup_steps(user)
     context = {
         "nav": "home", "attention": attention, "rows": [_in_words(item) for item in attention.items],

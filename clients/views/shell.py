@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from clients import permissions
@@ -18,6 +19,10 @@ COUNT_CAP = 1000
 class Shell:
     user: Any
     theme: str
+
+    @property
+    def organisation(self) -> str:
+        return str(settings.ORGANISATION)
 
     @property
     def next_theme(self) -> str:

@@ -23,6 +23,7 @@ WORDS = {
     "handover:ask": "Ask for a new link",
     "operation:retry": "Try again",
     "client:export": "Export clients",
+    "client:request_change": "Request a change",
     "client:get_token": "Get a token",
     "client:observe": "Compare with Cognito",
     "pool:connect": "Connect pool",

@@ -90,7 +90,7 @@ def address(app_client):
         find = ARGUMENTS.get(route)
         if (
             find is None
-            and route.startswith(("client-", "snippet-", "handover-create"))
+            and route.startswith(("client-", "snippet-", "handover-create", "change-request"))
             and route not in WITHOUT_CLIENT
         ):
             find = _public_id
@@ -196,7 +196,7 @@ ARGUMENTS = {
     "tenant-change": _tenant_change,
     "retirement-page": _retirement,
     **dict.fromkeys(("secret-show", "secret-stored"), _secret),
-    **dict.fromkeys(("tenant-page", "tenant-details", "tenant-values"), _tenant),
+    **dict.fromkeys(("tenant-page", "tenant-details", "tenant-values", "customer-home-as"), _tenant),
     **dict.fromkeys(("attribute-change", "attribute-retire", "attribute-restore"), _definition),
     **dict.fromkeys(("server-page", "server-api", "server-change", "server-retire"), _server),
 }

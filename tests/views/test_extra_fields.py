@@ -166,6 +166,7 @@ NEW_PASSWORD = "another long passphrase"  # noqa: S105
 TYPED = {
     "client-create": {"name": "extra-check", "scopes": ["orders/read"]},
     "handover-create": {"to": "link"},
+    "change-request": {"text": "More"},
     "client-settings": {"notes": "Mine"},
     "client-lifetime": {"secret_lifetime": "90"},
     "client-scopes": {"scopes": ["orders/read", "orders/write"]},
@@ -211,7 +212,7 @@ def handed_over(world):
     _, linked, offered = (world.create(name=name) for name in ("fresh", "linked", "offered"))
     handovers.offer_to_member(offered.secrets.get(), world.people["developer"], **by)
     code = handovers.offer_by_link(linked.secrets.get(), with_pin=False, **by).token
-    return code, [reverse("client-overview", args=[offered.public_id])]
+    return code, [reverse(name, args=[offered.public_id]) for name in ("client-overview", "change-request")]
 
 
 def companions(world, app_client):
@@ -267,7 +268,9 @@ def route_of(action):
 
 
 def area(route):
-    if route.startswith(("client", "secret", "snippet", "contact", "operation", "home", "theme", "hand")):
+    if route.startswith(
+        ("client", "secret", "snippet", "contact", "operation", "home", "theme", "hand", "change-request")
+    ):
         return "clients"
     return "catalogue" if route.startswith(("tenant", "attribute", "server", "scope", "retirement")) else "people"
 

@@ -160,11 +160,6 @@ def test_home_offers_a_retry_to_those_who_may(client, world, make, operation, wh
     assert (f"/operations/{row.pk}/retry/" in client.get("/").content.decode()) == (who != "auditor")
 
 
-def test_home_sends_members_to_their_clients(client, world):
-    client.force_login(world.people["developer"])
-    assert client.get("/")["Location"] == "/clients/"
-
-
 def test_home_costs_the_same_for_five_and_two_hundred_clients(client, operator, make):
     def add(numbers):
         for n in numbers:
