@@ -23,6 +23,7 @@ def production(settings, monkeypatch):
     settings.SECRET_KEY = "x1" * 30
     settings.DEBUG = settings.DEMO = False
     settings.CRASH_AT = ""
+    settings.OUTBOUND_HOSTS = [".amazoncognito.com", ".amazonaws.com"]
     settings.REQUIRE_SECOND_FACTOR = True
     settings.ALLOWED_HOSTS = ["portal.example.com"]
     settings.BASE_URL = "https://portal.example.com"
@@ -58,6 +59,7 @@ def test_deploy_check_of_a_complete_production(production):
         ("BASE_URL", "http://portal.example.com", "PORTAL_BASE_URL"),
         ("BASE_URL", "https://localhost", "PORTAL_BASE_URL"),
         ("BASE_URL", "", "PORTAL_BASE_URL"),
+        *[("OUTBOUND_HOSTS", [host], "PORTAL_OUTBOUND_HOSTS") for host in ("localhost", "127.0.0.1", "", ".com", "10.0.0.1")],
         ("EMAIL_HOST", "", "EMAIL_URL"),
         ("EMAIL_BACKEND", "portal.mail.PrivateFiles", "EMAIL_URL"),
         ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "EMAIL_URL"),
