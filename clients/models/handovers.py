@@ -60,6 +60,7 @@ class Handover(models.Model):
     shown_at = models.DateTimeField(null=True)
     shown_from = models.CharField(max_length=50, blank=True, help_text="The network, coarse.")
     stored_at = models.DateTimeField(null=True)
+    first_token_at = models.DateTimeField(null=True, help_text="The first real one seen after it was shown.")
     closed_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")

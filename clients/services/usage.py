@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from clients.aws import claims_table
 from clients.errors import PortalError
-from clients.models import AppClient, Status
+from clients.models import AppClient, Handover, Status
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(minutes=1)
@@ -29,6 +29,9 @@ def refresh_usage(app_client: AppClient) -> None:
         changes["tokens_per_day"] = {day: count for day, count in usage.per_day.items() if day >= since}
         changes |= {"last_token_at": usage.last_issued_at} if usage.last_issued_at else {}
     AppClient.objects.filter(pk=app_client.pk).update(**changes)
+    if seen := changes.get("last_token_at"):
+        shown = Handover.objects.filter(app_client=app_client, first_token_at=None, shown_at__lte=seen)
+        shown.update(first_token_at=seen)
 
 
 def collect_due(limit: int = 20) -> int:

@@ -140,9 +140,7 @@ def timeline(handover: Handover) -> list[Happening]:
     found += [Happening("Wrong PIN", entry.at, f"{entry.detail.get('left')} tries left", "warn") for entry in wrong]
     found.append(Happening("Secret shown", handover.shown_at, handover.shown_from))
     found.append(Happening("Stored", handover.stored_at, "Said by whoever was shown it."))
-    used = handover.app_client.last_token_at
-    is_after = used is not None and handover.shown_at is not None and used >= handover.shown_at
-    found.append(Happening("First token", used if is_after else None))
+    found.append(Happening("First token", handover.first_token_at))
     for title, at in (
         ("Closed after five wrong PINs", handover.closed_at), ("Revoked", handover.revoked_at),
         ("“This wasn’t me”", handover.alarm_at), ("Asked for a new link", handover.asked_again_at),
