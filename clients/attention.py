@@ -13,11 +13,13 @@ from django.utils import timezone
 from clients.models import (
     AppClient,
     AttributeDefinition,
+    Handover,
     Operation,
     OperationState,
     ResourceServer,
     Scope,
     Secret,
+    SecretState,
     Status,
     Tenant,
     User,
@@ -30,8 +32,8 @@ DAYS = 30
 SOON = timedelta(days=7)
 # The most urgent first: what stops working, what stands still, what waits for somebody.
 URGENCY = (
-    "pool-missing", "expired", "given-up", "ends-soon", "waiting", "unpublished", "out-of-sync", "undelivered", "ends",
-    "foreign",
+    "alarm", "pool-missing", "expired", "given-up", "ends-soon", "waiting", "unpublished", "out-of-sync", "undelivered",
+    "ends", "foreign",
 )  # fmt: skip
 
 
@@ -45,6 +47,7 @@ class Item:
     secret: Secret | None = None
     operation: Operation | None = None
     pool: UserPool | None = None
+    handover: Handover | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -82,6 +85,9 @@ class Attention:
 def what_needs_attention() -> Attention:
     found = Attention()
     _add_pools(found)
+    alarms = Handover.objects.filter(alarm_at__isnull=False).exclude(secret__state=SecretState.RETIRED)
+    _add(found, "alarms", alarms.select_related("app_client__tenant", "secret").order_by("alarm_at"),
+         lambda h: Item("alarm", h.alarm_at, h.app_client, h.secret, handover=h))  # fmt: skip
     stuck = Operation.objects.stuck().select_related("app_client__tenant", "pool")
     _add(found, "operations", stuck.order_by("id"), _stuck)
     clients = AppClient.objects.present().select_related("tenant")

@@ -14,6 +14,7 @@ from clients.models import (
     AppClient,
     AttributeDefinition,
     AuditEntry,
+    Handover,
     Operation,
     OperationState,
     Outcome,
@@ -66,6 +67,16 @@ def _foreign(world, make, operation):
     return lambda: UserPool.objects.update(foreign_clients=[])
 
 
+def _alarm(world, make, operation):
+    row = make("one")
+    now = NOW()
+    Handover.objects.create(
+        app_client=row, secret=row.secrets.get(), token_hash="x", created_by=world.people["operator"], expires_at=now,
+        shown_at=now, ended_at=now, alarm_at=now,
+    )  # fmt: skip
+    return lambda: row.secrets.update(state="retired")
+
+
 def _row(**fields):
     def begin(world, make, operation):
         row = make("one", **fields)
@@ -89,6 +100,7 @@ def _operation(state, **fields):
 @pytest.mark.parametrize(
     ("kind", "begin", "says"),
     [
+        ("alarm", _alarm, "Somebody else may hold a secret Whoever opened the link"),
         ("pool-missing", _missing, "Pool missing in Cognito"),
         ("expired", _row(days=-1), "It still works in Cognito until somebody removes it"),
         ("given-up", _operation("given_up", last_error="Broken."), "Change client did not succeed Broken."),
