@@ -30,7 +30,8 @@ def refresh_usage(app_client: AppClient) -> None:
         changes |= {"last_token_at": usage.last_issued_at} if usage.last_issued_at else {}
     AppClient.objects.filter(pk=app_client.pk).update(**changes)
     if seen := changes.get("last_token_at"):
-        shown = Handover.objects.filter(app_client=app_client, first_token_at=None, shown_at__lte=seen)
+        after = seen + timedelta(seconds=1)  # the trigger notes whole seconds
+        shown = Handover.objects.filter(app_client=app_client, first_token_at=None, shown_at__lt=after)
         shown.update(first_token_at=seen)
 
 

@@ -25,7 +25,7 @@ from clients.models import (
     UserPool,
 )
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, catalogue, people, pools, secrets, tenants
+from clients.services import app_clients, attributes, catalogue, handovers, people, pools, secrets, tenants
 
 VIA = "demo"
 ENVIRONMENT = "demo"
@@ -60,7 +60,7 @@ CLIENTS: list[tuple[str, str, list[str], dict[str, Any], str]] = [
     ("northwind", "orders-production", ALL_ORDERS, {}, "in use"),
     ("northwind", "orders-staging", READ_ORDERS, {"rate_limit": 30}, "in use"),
     ("northwind", "warehouse-production", WAREHOUSE, {"channel": "warehouse"}, "delivered"),
-    ("northwind", "reporting-production", READ_BOTH, {}, "undelivered"),
+    ("northwind", "reporting-production", READ_BOTH, {}, "handed over"),
     ("acme-robotics", "orders-production", READ_BOTH, {}, "in use"),
     ("acme-robotics", "factory-production", WAREHOUSE, {"channel": "factory", "rate_limit": 240}, "expiring"),
     ("acme-robotics", "labels-test", ["shipments/label"], {}, "undelivered"),
@@ -212,6 +212,9 @@ class Command(BaseCommand):
                 "last_error": "AWS asks to slow down. After 25 attempts the portal has stopped trying.",
             }  # fmt: skip
             app_client.operations.live().update(**given_up)
+        elif stage == "handed over":
+            member = User.objects.get(role=Role.DEVELOPER, tenant=tenant)
+            handovers.offer_to_member(app_client.secrets.get(), member, hours=168, actor=operator, via=VIA)
         elif stage != "undelivered":
             self._deliver(app_client, operator, in_use=stage in ("in use", "expiring"))
         self._age(app_client, {"expiring": 9, "expired": -3}.get(stage))
