@@ -20,6 +20,7 @@ LOOKS = 4  # pages of one route that are asked for links: one client may have a 
 # Pages no link of a signed-in person leads to; the last three are states, not routes.
 MORE = {
     "account_login": "/account/login/",
+    "handover-link": "/hand-over/",
     "account_reset_password": "/account/password/reset/",
     "account_inactive": "/account/inactive/",
     "client-draft": "/clients/new/?tenant=northwind&template=read",
