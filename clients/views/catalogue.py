@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -206,8 +206,9 @@ def server_frame(
 def server_page(request: HttpRequest, server_id: int) -> HttpResponse:
     server = get_server(request, server_id, permissions.can_view_tenants)
     scopes = list(counted_scopes().filter(resource_server=server))
-    held = AppClient.scopes.through.objects.filter(scope__in=scopes).values("appclient_id")
-    holders = AppClient.objects.present().filter(pk__in=held).select_related("tenant").order_by("name")
+    # Asked of each in the order of names, so that the walk ends with the last one that is shown.
+    held = AppClient.scopes.through.objects.filter(scope__in=[scope.pk for scope in scopes], appclient=OuterRef("pk"))
+    holders = AppClient.objects.present().filter(Exists(held)).select_related("tenant").order_by("name")
     ours = Prefetch("scopes", Scope.objects.filter(resource_server=server), "held")
     context = {
         "scopes": scopes, "holders": holders.prefetch_related(ours)[:SHOWN],
