@@ -110,6 +110,8 @@ COGNITO_WRITES_PER_SECOND = env.float("COGNITO_WRITES_PER_SECOND", default=4.5)
 COGNITO_TIMEOUT_SECONDS = env.float("COGNITO_TIMEOUT_SECONDS", default=10.0)
 # After an unknown outcome: how long past the client's timeout the old request may still be under way.
 UNKNOWN_OUTCOME_MARGIN_SECONDS = env.float("UNKNOWN_OUTCOME_MARGIN_SECONDS", default=5.0)
+# How long a new secret may take until Cognito accepts it; a rotator in production waits up to 150 (cognito_facts 2).
+SECRET_TEST_SECONDS = env.float("SECRET_TEST_SECONDS", default=300.0)
 
 # Where the portal itself may ask for tokens and keys: a host, or .suffix for all below it. Custom domains are added.
 OUTBOUND_HOSTS = env.list("PORTAL_OUTBOUND_HOSTS", default=[".amazoncognito.com", ".amazonaws.com"])

@@ -85,10 +85,12 @@ def look_up(region: str, table: str, client_id: str) -> Held:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the trigger noted: when the last token went out, and how many on each UTC day, as `20261123`."""
+    """What the trigger noted: when the last token went out, how many on each UTC day, as `20261123`, and the ending of
+    the secret the caller last reported."""
 
     last_issued_at: datetime | None
     per_day: dict[str, int]
+    reported_ending: str = ""
 
 
 def usage_of(region: str, table: str, client_id: str) -> Usage:
@@ -98,4 +100,5 @@ def usage_of(region: str, table: str, client_id: str) -> Usage:
     numbers = {name: int(float(held["N"])) for name, held in item.items() if "N" in held}
     seconds = numbers.get("last_issued_at")
     per_day = {name[2:]: count for name, count in numbers.items() if re.fullmatch(r"d_\d{8}", name, re.ASCII)}
-    return Usage(datetime.fromtimestamp(seconds, UTC) if seconds else None, per_day)
+    reported = str(item.get("reported_ending", {}).get("S", ""))[:4]
+    return Usage(datetime.fromtimestamp(seconds, UTC) if seconds else None, per_day, reported)

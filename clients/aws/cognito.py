@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from django.conf import settings
@@ -100,6 +102,11 @@ class Gateway:
     def describe_pool(self) -> dict[str, Any]:
         return self._call("describe_user_pool")["UserPool"]
 
+    def clock(self) -> datetime:
+        """What time AWS says it is, to the second: the Date of any answer (RFC 9110, 6.6.1)."""
+        answer = self._call("describe_user_pool")
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
     def describe_client(self, client_id: str) -> Described:
         """Every field but the secret, which Describe answers in clear (cognito_facts 1): dropped at this door."""
         answer = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
@@ -196,3 +203,12 @@ class Gateway:
 
     def delete_client(self, client_id: str) -> None:
         self._call("delete_user_pool_client", ClientId=client_id)
+
+    def add_secret(self, client_id: str, secret: SecretValue) -> str:
+        """Our value beside the one there is; returns its id. Not idempotent; a third is LimitReached (section 2)."""
+        answer = self._call("add_user_pool_client_secret", ClientId=client_id, ClientSecret=secret.reveal())
+        return answer["ClientSecretDescriptor"]["ClientSecretId"]
+
+    def delete_secret(self, client_id: str, secret_id: str) -> None:
+        """Raises NotFound when it is gone already, Refused for the last one (section 2)."""
+        self._call("delete_user_pool_client_secret", ClientId=client_id, ClientSecretId=secret_id)

@@ -33,8 +33,9 @@ class TokenAnswer:
 
 
 def ask_for_token(url: str, client_id: str, secret: SecretValue, scopes: list[str]) -> TokenAnswer:
-    """One request, once. Raises NotAsked, Unreachable."""
-    form = {"grant_type": "client_credentials", "scope": " ".join(scopes), "aws_client_metadata": OURS}
+    """One request, once; without scopes for all of the client's. Raises NotAsked, Unreachable."""
+    form = {"grant_type": "client_credentials", "aws_client_metadata": OURS}
+    form |= {"scope": " ".join(scopes)} if scopes else {}
     basic = b64encode(f"{quote(client_id, safe='')}:{quote(secret.reveal(), safe='')}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
     answer = outbound.ask(url, body=urlencode(form), headers=headers)

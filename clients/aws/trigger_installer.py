@@ -55,7 +55,7 @@ class Wanted:
     mode: str
     source: str
     function_name: str = FUNCTION_NAME
-    cache_seconds: int = 30
+    cache_seconds: int = 3
     attach: bool = True
 
     @property

@@ -67,7 +67,7 @@ def _document(client_id):
         raise TokenRefused("The attributes of this client cannot be read at the moment.") from error
     item = answer.get("Item")
     if item and item.get("state", {}).get("S") == "active":
-        _documents[client_id] = (time.monotonic() + float(os.environ.get("CACHE_SECONDS", "30")), item)
+        _documents[client_id] = (time.monotonic() + float(os.environ.get("CACHE_SECONDS", "3")), item)
     return item
 
 

@@ -15,6 +15,7 @@ from clients.models.pools import (
     TriggerMode,
     UserPool,
 )
+from clients.models.rotations import UNDER_WAY, Rotation, RotationState
 from clients.models.secrets import Secret, SecretState
 from clients.models.tenants import (
     AttributeDefinition,
@@ -32,13 +33,13 @@ __all__ = [
     "GOING_ON",
     "LIVE",
     "TENANT_ROLES",
+    "UNDER_WAY",
     "ApiKind",
     "AppClient",
     "AttributeDefinition",
     "AttributeType",
     "AuditEntry",
     "AuditOrigin",
-    "AuditQuerySet",
     "AuditQuerySet",
     "ClientOverride",
     "Handover",
@@ -52,6 +53,8 @@ __all__ = [
     "Retirement",
     "RetirementState",
     "Role",
+    "Rotation",
+    "RotationState",
     "Scope",
     "Secret",
     "SecretState",

@@ -147,6 +147,10 @@ class AppClient(models.Model):
     observe_after = models.DateTimeField(null=True, help_text="Not before then; also moved on when Cognito is away.")
     last_token_at = models.DateTimeField(null=True)
     tokens_per_day = models.JSONField(default=dict, help_text="UTC day, as 20261123: tokens issued on it.")
+    reported_ending = models.CharField(max_length=4, blank=True, help_text="Of its secret, as the caller reported it.")
+    foreign_secrets = models.JSONField(
+        default=list, blank=True, help_text="Ids of secrets in Cognito that the portal did not make."
+    )
     usage_checked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

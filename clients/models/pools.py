@@ -46,6 +46,8 @@ class UserPool(models.Model):
     lease_token = models.CharField(max_length=26, blank=True)
     lease_until = models.FloatField(default=0)
     next_write_at = models.FloatField(default=0)
+    wanted_by = models.PositiveSmallIntegerField(default=0, help_text="Priority of the most urgent one that waits.")
+    wanted_until = models.FloatField(default=0)
 
     class Meta:
         ordering = ["environment"]

@@ -32,6 +32,14 @@ class Tenant(models.Model):
     status = models.CharField(max_length=12, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
     generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
     keep_days = models.PositiveSmallIntegerField(default=30, help_text="How long an undelivered secret stays sealed.")
+    lifetime_days = models.PositiveSmallIntegerField(null=True, default=180, help_text="Of a new secret; null: no end.")
+    overlap_hours = models.PositiveIntegerField(default=168, help_text="For which both secrets of a rotation work.")
+    overlap_hours_max = models.PositiveIntegerField(default=720)
+    removes_automatically = models.BooleanField(
+        default=False,
+        help_text="The end of an overlap removes the old secret, if the new one is known to be used.",
+    )
+    members_may_rotate = models.BooleanField(default=False, help_text="Its managers may start a rotation.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

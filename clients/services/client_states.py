@@ -8,7 +8,18 @@ from django.utils import timezone
 
 from clients.aws.cognito import Described
 from clients.errors import Conflict, InvalidInput, NotFound
-from clients.models import EVERYTHING, AppClient, Operation, Secret, SecretState, Status, TenantStatus, User
+from clients.models import (
+    EVERYTHING,
+    AppClient,
+    Operation,
+    Rotation,
+    RotationState,
+    Secret,
+    SecretState,
+    Status,
+    TenantStatus,
+    User,
+)
 from clients.services import claims
 from clients.services.app_clients import client_of, gateway_for
 from clients.services.operations import Record, begin, find_repeated, run_once, step
@@ -36,7 +47,7 @@ def _begin(
         fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
         _refuse_state(fresh, kind)
         if status is not None:
-            _set_status(fresh, status)
+            set_status(fresh, status)
         return begin(
             operation_id, kind, target=f"client:{fresh.public_id}", params=params, told={"status_before": fresh.status},
             actor=actor, via=via, pool=fresh.pool, app_client=fresh, reason=reason.strip()[:500],
@@ -54,7 +65,7 @@ def _refuse_state(app_client: AppClient, kind: str) -> None:
         raise Conflict(f"{tenant} is {tenant.get_status_display().lower()}: resume the tenant first.")
 
 
-def _set_status(app_client: AppClient, status: Status, **more: Any) -> None:
+def set_status(app_client: AppClient, status: Status, **more: Any) -> None:
     """The document follows the status, so its version rises with it. Inside the caller's transaction."""
     AppClient.objects.filter(pk=app_client.pk).update(
         status=status, generation=F("generation") + 1, document_version=F("document_version") + 1, publish_after=None,
@@ -62,7 +73,8 @@ def _set_status(app_client: AppClient, status: Status, **more: Any) -> None:
     )  # fmt: skip
 
 
-def _publish(operation: Operation) -> Record:
+def publish(operation: Operation) -> Record:
+    """Brings the client's document to the table, whatever it says by now."""
     app_client = client_of(operation)
     if app_client.client_id is None:  # a creation that came to nothing: the trigger never heard of it
         return lambda: {"published_version": None}
@@ -87,11 +99,15 @@ def pause_client(app_client: AppClient, *, actor: User, operation_id: str, reaso
 
 @step(PAUSE, "deny")
 def _publish_denial(operation: Operation, unknown: bool) -> Record:
-    return _publish(operation)
+    return publish(operation)
 
 
 @step(PAUSE, "look")
-def _keep_flows(operation: Operation, unknown: bool) -> Record:
+def _look(operation: Operation, unknown: bool) -> Record:
+    return keep_flows(operation)
+
+
+def keep_flows(operation: Operation) -> Record:
     """Kept before anything is taken away: a lost answer to the update must not leave "off" as what there was."""
     app_client = client_of(operation)
     observed = gateway_for(app_client.pool).describe_client(str(app_client.client_id))
@@ -105,7 +121,12 @@ def _keep_flows(operation: Operation, unknown: bool) -> Record:
 
 
 @step(PAUSE, "take-flow", writes_to_pool=True)
-def _take_flow(operation: Operation, unknown: bool) -> Record:
+def _take(operation: Operation, unknown: bool) -> Record:
+    return take_flow(operation)
+
+
+def take_flow(operation: Operation) -> Record:
+    """Everything else of the client stays as it is; repeating it is harmless."""
     app_client = client_of(operation)
     off = {"AllowedOAuthFlowsUserPoolClient": False}
     changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: off)
@@ -130,15 +151,24 @@ def _give_flow(operation: Operation, unknown: bool) -> Record:
     changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: kept)
 
     def record() -> dict[str, Any]:
-        _set_status(app_client, Status.ACTIVE, before_pause=None)
+        # Not over an emergency that stopped it meanwhile: what was asked for before that is not wished any more.
+        stopped = Rotation.objects.filter(app_client=app_client, stops_tokens=True, started_at__gt=operation.created_at)
+        if not stopped.exists():
+            set_status(app_client, _status_of_one_that_works(app_client), before_pause=None)
         return {"after": {name: changed.after.get(name) for name in FLOW_FIELDS}}
 
     return record
 
 
+def _status_of_one_that_works(app_client: AppClient) -> Status:
+    both = (RotationState.OPEN, RotationState.FINISHING, RotationState.CANCELLING)
+    rotating = Rotation.objects.filter(app_client=app_client, state__in=both, tested_at__isnull=False)
+    return Status.ROTATING if rotating.exists() else Status.ACTIVE
+
+
 @step(RESUME, "publish")
 def _publish_attributes(operation: Operation, unknown: bool) -> Record:
-    return _publish(operation)
+    return publish(operation)
 
 
 # --- Delete --------------------------------------------------------------------------------------
@@ -156,7 +186,7 @@ def delete_client(app_client: AppClient, *, actor: User, operation_id: str, reas
 
 @step(DELETE, "deny")
 def _deny_before_deleting(operation: Operation, unknown: bool) -> Record:
-    return _publish(operation)
+    return publish(operation)
 
 
 @step(DELETE, "delete", writes_to_pool=True)
@@ -170,10 +200,12 @@ def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
             gateway.delete_client(client_id)
 
     def record() -> dict[str, Any]:
-        _set_status(app_client, Status.DELETED, before_pause=None, drift=[])
+        set_status(app_client, Status.DELETED, before_pause=None, drift=[])
         app_client.scopes.clear()
         erased = Secret.objects.filter(app_client=app_client).exclude(state=SecretState.RETIRED)
         count = erased.update(state=SecretState.RETIRED, sealed_value=None, sealing_key_id="")
+        left = Rotation.objects.under_way().filter(app_client=app_client)
+        left.update(state=RotationState.CANCELLED, finished_at=timezone.now(), last_error="The client was deleted.")
         return {"client_ids": ids, "secrets_erased": count, "deleted_at": timezone.now().isoformat()}
 
     return record
@@ -181,4 +213,4 @@ def _delete_in_cognito(operation: Operation, unknown: bool) -> Record:
 
 @step(DELETE, "tombstone")
 def _publish_tombstone(operation: Operation, unknown: bool) -> Record:
-    return _publish(operation)
+    return publish(operation)

@@ -16,13 +16,16 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from clients.errors import AlreadyShown, Conflict, InvalidInput, PortalError, refuse
-from clients.models import Handover, Outcome, Secret, Status, Tenant, User
+from clients.models import Handover, Outcome, Secret, SecretState, Status, Tenant, User
 from clients.models.handovers import PIN_TRIES
 from clients.sealing import SecretValue
 from clients.services import audit
+from clients.services.evidence import acknowledge_stored
+from clients.services.rotations import request_rotation
 from clients.services.secrets import reveal_secret
 
 HOURS = (1, 24, 168)
+ALARM = "“This wasn’t me”, said whoever holds the link of its hand-over."
 NOT_OPEN = "This hand-over is not open any more. Its page says what became of it."
 OFFERED = "This secret is handed over already. Revoke that hand-over first, or make a new link on its page."
 
@@ -222,16 +225,18 @@ def mark_stored(handover: Handover, *, actor: User | None, via: str = "link") ->
         if first.update(stored_at=now):
             Secret.objects.filter(pk=handover.secret_id, stored_at=None).update(stored_at=now)
             _note("stored", handover, actor, via)
+            acknowledge_stored(handover.secret, actor=actor, via=via)
 
 
 def sound_alarm(handover: Handover) -> bool:
     """Whoever holds a spent link says that it was not they. Once per link: whether this was the first time. It stops
-    nothing by itself: it is told to staff, who replace the secret."""
+    nothing by itself: it is told to staff, and a rotation waits for them."""
     with transaction.atomic():
         first = Handover.objects.filter(pk=handover.pk, alarm_at=None).exclude(shown_at=None)
         if not first.update(alarm_at=timezone.now()):
             return False
-        _note("alarm", handover, None, "link")
+        asked = request_rotation(handover.secret, ALARM) if handover.secret.state != SecretState.RETIRED else None
+        _note("alarm", handover, None, "link", rotation=asked.public_id if asked else "")
     return True
 
 

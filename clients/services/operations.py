@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clients.errors import AuditUnavailable, Conflict, OutcomeUnknown, PortalError, Throttled
-from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, User, is_overtaken
+from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, Priority, User, is_overtaken
 from clients.models.ids import new_ulid
 from clients.services import audit
 from clients.services.crash import crash
@@ -23,6 +24,7 @@ from clients.services.pool_lease import LONGEST_LOOK, LONGEST_WAIT, pool_lease
 logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 25
 LONGEST_PAUSE = timedelta(seconds=300)
+URGENT = timedelta(seconds=10)  # so long the process of an emergency goes on by itself
 
 # Runs in the outcome transaction, writes the facts, returns what the audit entry tells.
 Record = Callable[[], dict[str, Any]]
@@ -153,9 +155,12 @@ def drive(operation: Operation, *, unknown: bool = False) -> Operation:
     """Takes a leased operation as far as it goes now. Returns it as it stands: done, waiting, refused or given up."""
     try:
         while operation.is_live:
-            if not _attempt(operation, unknown):
+            if _attempt(operation, unknown):
+                unknown = False
+                continue
+            if (again := _claim_urgent(operation)) is None:
                 break
-            unknown = False
+            unknown = again
     except LeaseLost:
         logger.warning("operation %s: lease lost at step %s", operation.id, operation.step)
         operation.refresh_from_db()
@@ -165,6 +170,18 @@ def drive(operation: Operation, *, unknown: bool = False) -> Operation:
         logger.exception("operation %s: its outcome at step %s could not be recorded", operation.id, operation.step)
         operation.refresh_from_db()
     return operation
+
+
+def _claim_urgent(operation: Operation) -> bool | None:
+    """An emergency that AWS put off is tried again here, while the person waits; None for anything else."""
+    now = timezone.now()
+    if operation.priority != Priority.EMERGENCY or operation.state != OperationState.WAITING:
+        return None
+    pause = (operation.next_try_at - now).total_seconds()
+    if operation.step_in_flight or now - operation.created_at > URGENT:
+        return None
+    time.sleep(max(pause, 0))
+    return claim(operation)
 
 
 def _attempt(operation: Operation, unknown: bool) -> bool:
@@ -213,7 +230,7 @@ def _step_of(operation: Operation) -> Step:
 def _call(operation: Operation, current: Step, unknown: bool) -> Record:
     if not current.writes_to_pool:
         return current.act(operation, unknown)
-    with pool_lease(operation.pool, looking=unknown or operation.was_unknown):
+    with pool_lease(operation.pool, looking=unknown or operation.was_unknown, priority=operation.priority):
         return current.act(operation, unknown)
 
 
@@ -261,6 +278,8 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
     if again and operation.attempts >= MOST_ATTEMPTS:
         state = OperationState.GIVEN_UP
     pause = min(2.0**operation.attempts, LONGEST_PAUSE.total_seconds()) * random.uniform(0.5, 1)
+    if operation.priority == Priority.EMERGENCY:
+        pause = min(pause / 8, 5.0)
     if is_unknown:
         # The lost request may still be on its way: conclude nothing before its timeout and a margin have passed.
         pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)

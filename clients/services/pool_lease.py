@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from clients.errors import Throttled
-from clients.models import UserPool
+from clients.models import Priority, UserPool
 from clients.models.ids import new_ulid
 
 LONGEST_WAIT = 10.0  # seconds; then the operation waits in its row instead of in a process
@@ -16,14 +16,15 @@ LONGEST_LOOK = 45.0  # seconds to list the 10,000 clients a pool can have, when 
 
 
 @contextmanager
-def pool_lease(pool: UserPool, *, looking: bool) -> Iterator[None]:
-    """Holds the pool for one write; `looking`: for one that lists the pool first.
+def pool_lease(pool: UserPool, *, looking: bool, priority: int = Priority.INTERACTIVE) -> Iterator[None]:
+    """Holds the pool for one write; `looking`: for one that lists the pool first. Of those who wait the most urgent has
+    the next slot: the others stand back while it says that it waits.
 
     Cognito refuses parallel writes (cognito_facts section 1) and counts 5 per second per operation (section 7).
     Raises Throttled when no slot comes within 10 s.
     """
     token = new_ulid()
-    _wait_for(pool, token, LONGEST_LOOK if looking else 0)
+    _wait_for(pool, token, LONGEST_LOOK if looking else 0, priority)
     try:
         yield
     finally:
@@ -41,13 +42,22 @@ def _free_at(pool: UserPool, now: float) -> QuerySet[UserPool]:
     return UserPool.objects.filter(unleased, Q(next_write_at__lte=now) | Q(next_write_at__gt=now + longest), pk=pool.pk)
 
 
-def _wait_for(pool: UserPool, token: str, look: float) -> None:
+def _said_to_wait(pool: UserPool, priority: int, now: float) -> None:
+    """For a second, unless somebody more urgent says so; said again as long as it waits."""
+    others = Q(wanted_by__gte=priority) | Q(wanted_until__lte=now) | Q(wanted_until__gt=now + 60)
+    UserPool.objects.filter(others, pk=pool.pk).update(wanted_by=priority, wanted_until=now + 1)
+
+
+def _wait_for(pool: UserPool, token: str, look: float, priority: int) -> None:
     deadline, pause = time.time() + LONGEST_WAIT, 0.02
     hold = look + 3 * settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     while True:
         now = time.time()
-        if _free_at(pool, now).update(lease_token=token, lease_until=now + hold):
+        nobody_more_urgent = Q(wanted_by__gte=priority) | Q(wanted_until__lte=now) | Q(wanted_until__gt=now + 60)
+        free = _free_at(pool, now).filter(nobody_more_urgent)
+        if free.update(lease_token=token, lease_until=now + hold, wanted_until=0):
             return
+        _said_to_wait(pool, priority, now)
         if now > deadline:
             raise Throttled("Other changes to this pool are being made.")
         time.sleep(pause)

@@ -40,6 +40,7 @@ def wanted_facts(app_client: AppClient) -> dict[str, Any]:
         "scopes": sorted(app_client.scopes.values_list("full_name", flat=True)),
         "access_token_seconds": app_client.access_token_seconds,
         "flow": app_client.status != Status.PAUSED,
+        "secrets": True,
     }
 
 
@@ -58,26 +59,31 @@ def observe(app_client: AppClient) -> list[str]:
     if facts is None:
         AppClient.objects.filter(pk=app_client.pk).update(observe_after=later)
         return list(app_client.drift)
-    wanted = wanted_facts(app_client)
+    wanted, strangers = wanted_facts(app_client), facts.pop("strangers", [])
     drift = [name for name in wanted if facts[name] != wanted[name]] if facts else ["missing"]
     with transaction.atomic():
         # Only while nothing was changed here meanwhile: else this would be news from before the change.
         same = AppClient.objects.filter(pk=app_client.pk, generation=generation)
         same = same.exclude(operations__in=Operation.objects.live())
-        if not same.update(observed=facts, observed_at=timezone.now(), observe_after=later, drift=drift):
+        found = {"observed": facts, "observed_at": timezone.now(), "drift": drift, "foreign_secrets": strangers}
+        if not same.update(observe_after=later, **found):
             return list(app_client.drift)
-        if drift != app_client.drift:
-            detail = {"differs": drift, "in_cognito": facts, "here": wanted}
+        if drift != app_client.drift or strangers != app_client.foreign_secrets:
+            detail = {"differs": drift, "in_cognito": facts, "here": wanted, "foreign_secrets": strangers}
             audit.append("client:observe", Outcome.OK, actor=None, via="portal", app_client=app_client, detail=detail)
     return drift
 
 
 def _look_up(app_client: AppClient) -> dict[str, Any] | None:
-    """What Cognito holds of ours; empty when the client is missing; None when its whole pool is: one finding there,
-    not one per client."""
-    gateway = Gateway(app_client.pool.region, app_client.pool.user_pool_id)
+    """What Cognito holds of ours, and the ids of `strangers` among the secrets; empty when the client is missing; None
+    when its whole pool is: one finding there, not one per client."""
+    gateway, client_id = Gateway(app_client.pool.region, app_client.pool.user_pool_id), str(app_client.client_id)
+    ours = set(app_client.secrets.alive().values_list("cognito_secret_id", flat=True))
     try:
-        return owned_facts(gateway.describe_client(str(app_client.client_id)))
+        facts = owned_facts(gateway.describe_client(client_id))
+        there = [held.secret_id for held in gateway.list_secrets(client_id)]
+        secrets = {"secrets": ours <= set(there), "strangers": sorted(set(there) - ours)}
+        return facts | secrets
     except NotFound:
         return {} if check_presence(app_client.pool) else None
 

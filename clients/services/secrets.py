@@ -62,18 +62,3 @@ def reveal_secret(
         detail = {"ending": fresh.ending} | ({"handover": handover.public_id} if handover else {})
         audit.append("secret:show", Outcome.OK, actor=actor, via=via, app_client=fresh.app_client, detail=detail)
     return value
-
-
-def mark_stored(secret: Secret, *, actor: User, via: str = "web") -> None:
-    """Records "I've stored it" as evidence; the first one counts."""
-    with transaction.atomic():
-        first = Secret.objects.filter(pk=secret.pk, delivered_at__isnull=False, stored_at__isnull=True)
-        if first.update(stored_at=timezone.now()):
-            audit.append(
-                "secret:stored",
-                Outcome.OK,
-                actor=actor,
-                via=via,
-                app_client=secret.app_client,
-                detail={"ending": secret.ending},
-            )

@@ -28,6 +28,7 @@ def refresh_usage(app_client: AppClient) -> None:
         since = (now - timedelta(days=KEPT_DAYS - 1)).strftime("%Y%m%d")
         changes["tokens_per_day"] = {day: count for day, count in usage.per_day.items() if day >= since}
         changes |= {"last_token_at": usage.last_issued_at} if usage.last_issued_at else {}
+        changes["reported_ending"] = usage.reported_ending
     AppClient.objects.filter(pk=app_client.pk).update(**changes)
     if seen := changes.get("last_token_at"):
         after = seen + timedelta(seconds=1)  # the trigger notes whole seconds

@@ -110,6 +110,7 @@ DRIFT = {
     "scopes": "the scopes",
     "access_token_seconds": "the token validity",
     "flow": "the client-credentials flow",
+    "secrets": "its secrets",
 }
 
 

@@ -11,7 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 from clients import permissions
 from clients.errors import PortalError
 from clients.models import Secret
-from clients.services.secrets import mark_stored, reveal_secret
+from clients.services.evidence import mark_stored
+from clients.services.secrets import reveal_secret
 from clients.snippets.context import kit_context
 from clients.snippets.kit import kit_file_name, render_curl, render_env
 from clients.templatetags.portal import living

@@ -136,3 +136,27 @@ def test_a_document_that_cannot_be_read_is_not_repaired(world):
     app_client = world.create()
     world.sandbox.fault("GetItem", "throttle")
     assert pool_sync.check_document(app_client) and not AuditEntry.objects.filter(action="attributes:repair").exists()
+
+
+def test_a_secret_somebody_made_in_the_console_is_named_and_left(world):
+    app_client = world.create()
+    pool = world.pool.user_pool_id
+    made = world.cognito.add_user_pool_client_secret(UserPoolId=pool, ClientId=app_client.client_id)
+    stranger = made["ClientSecretDescriptor"]["ClientSecretId"]
+    world.sandbox.clear()
+
+    assert pool_sync.observe(app_client) == []
+
+    app_client.refresh_from_db()
+    assert app_client.foreign_secrets == [stranger] and world.sandbox.writes() == []
+    entry = AuditEntry.objects.filter(action="client:observe").latest("sequence")
+    assert entry.detail["foreign_secrets"] == [stranger]
+
+
+def test_a_secret_of_ours_that_was_removed_in_the_console_is_drift(world):
+    app_client = world.create()
+    pool, ours = world.pool.user_pool_id, app_client.secrets.get().cognito_secret_id
+    said = {"UserPoolId": pool, "ClientId": app_client.client_id}
+    world.cognito.add_user_pool_client_secret(**said)
+    world.cognito.delete_user_pool_client_secret(**said, ClientSecretId=ours)
+    assert pool_sync.observe(app_client) == ["secrets"]

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--mode", required=True, choices=trigger_installer.MODES)
         parser.add_argument("--function-name", default=trigger_installer.FUNCTION_NAME)
         parser.add_argument(
-            "--cache-seconds", type=int, default=30, help="how long a pause may take to be seen (default 30)"
+            "--cache-seconds", type=int, default=3, help="how long a pause may take to be seen (default 3)"
         )
         parser.add_argument(
             "--function-only", action="store_true", help="leave the pool alone: your own trigger calls ours"

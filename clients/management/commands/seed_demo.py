@@ -25,7 +25,7 @@ from clients.models import (
     UserPool,
 )
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, catalogue, handovers, people, pools, secrets, tenants
+from clients.services import app_clients, attributes, catalogue, evidence, handovers, people, pools, secrets, tenants
 
 VIA = "demo"
 ENVIRONMENT = "demo"
@@ -222,7 +222,7 @@ class Command(BaseCommand):
     def _deliver(self, app_client: AppClient, operator: User, *, in_use: bool) -> None:
         secret = app_client.secrets.get()
         value = secrets.reveal_secret(secret, actor=operator, via=VIA)
-        secrets.mark_stored(secret, actor=operator, via=VIA)
+        evidence.mark_stored(secret, actor=operator, via=VIA)
         if in_use:
             scope = app_client.scopes.first()
             scope_name = scope.full_name if scope else ""

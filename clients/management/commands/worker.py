@@ -9,12 +9,28 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from clients.services import claims, handovers, operations, pool_sync, pools, retirements, tenant_changes, usage
+from clients.services import (
+    claims,
+    handovers,
+    operations,
+    pool_sync,
+    pools,
+    retirements,
+    rotations_due,
+    tenant_changes,
+    usage,
+)
 
 logger = logging.getLogger(__name__)
 AFTER_A_FAILURE = 5.0  # seconds
 # Each counts what it took up. The quiet ones only look, and have their turn when nothing else is due.
-JOBS = (operations.resume_due, tenant_changes.advance_due, retirements.advance_due, claims.publish_due)
+JOBS = (
+    operations.resume_due,
+    rotations_due.advance_due,
+    tenant_changes.advance_due,
+    retirements.advance_due,
+    claims.publish_due,
+)
 QUIET_JOBS = (usage.collect_due, handovers.erase_due, pools.check_due, pool_sync.compare_due, pool_sync.observe_due)
 
 

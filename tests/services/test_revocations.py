@@ -1,0 +1,181 @@
+"""Emergencies: the leaked secret is gone, a replacement waits, tokens stop when they should, and the trail says why."""
+
+import pytest
+
+from clients.errors import Conflict, InvalidInput
+from clients.models import (
+    AppClient,
+    AuditEntry,
+    Operation,
+    OperationState,
+    Priority,
+    Rotation,
+    RotationState,
+    Secret,
+    SecretState,
+    Status,
+)
+from clients.models.ids import new_ulid
+from clients.services import app_clients, client_states, operations, revocations, rotations_due
+from clients.services.secret_steps import accepts
+from tests.services.test_rotations import app_client, deliver, ids_there, let_time_pass, start, states  # noqa: F401
+
+
+def revoke(world, secret, **changes):
+    wanted = {
+        "actor": world.people["support"], "operation_id": new_ulid(), "reason": "It stood in a public repository",
+        "typed": secret.ending, "stop_now": False,
+    } | changes  # fmt: skip
+    return revocations.revoke_secret(secret, **wanted)
+
+
+def writes(world):
+    """Each once, in their order, but for what the asking for tokens does."""
+    return list(dict.fromkeys(name for name in world.sandbox.writes() if name not in ("UpdateItem", "Token")))
+
+
+def test_the_only_secret_is_replaced_before_it_is_removed(world, app_client):  # noqa: F811
+    leaked = app_client.secrets.get()
+    world.sandbox.clear()
+    rotation = revoke(world, leaked)
+
+    assert rotation.state == RotationState.FINISHED and rotation.is_emergency and rotation.removed_at
+    assert writes(world) == ["PutItem", "AddUserPoolClientSecret", "DeleteUserPoolClientSecret"]
+    new = Secret.objects.exclude(pk=leaked.pk).get()
+    assert ids_there(world, app_client) == {new.cognito_secret_id}
+    assert states(app_client) == [SecretState.RETIRED, SecretState.CURRENT]
+    assert new.can_be_shown and accepts(app_client, new) and rotation.tested_at
+    row = AppClient.objects.get()
+    assert row.status == Status.ACTIVE and row.expires_at == new.expires_at
+    entries = AuditEntry.objects.filter(reason="It stood in a public repository").order_by("sequence")
+    assert [(e.action, e.outcome) for e in entries] == [
+        ("secret:emergency", "ok"), ("secret:revoke", "started"), ("secret:revoke", "ok"),
+    ]  # fmt: skip
+    assert Operation.objects.get(kind="secret:revoke").priority == Priority.EMERGENCY
+
+
+def test_stop_now_pauses_before_all_else(world, app_client):  # noqa: F811
+    world.sandbox.clear()
+    revoke(world, app_client.secrets.get(), stop_now=True)
+    assert writes(world) == [
+        "PutItem", "UpdateUserPoolClient", "AddUserPoolClientSecret", "DeleteUserPoolClientSecret"
+    ]  # fmt: skip
+    row = AppClient.objects.get()
+    assert row.status == Status.PAUSED and row.before_pause["AllowedOAuthFlowsUserPoolClient"] is True
+    assert world.document(row.client_id)["state"]["S"] == "paused"
+    assert not world.describe(row.client_id).get("AllowedOAuthFlowsUserPoolClient")
+
+    said = {"actor": world.people["support"], "operation_id": new_ulid(), "reason": "the new one is there"}
+    client_states.resume_client(row, **said)
+    row.refresh_from_db()
+    assert row.status == Status.ACTIVE and world.describe(row.client_id)["AllowedOAuthFlowsUserPoolClient"]
+
+
+def test_one_of_two_is_removed_and_the_other_stays(world, app_client):  # noqa: F811
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation)
+    emergency = revoke(world, rotation.old_secret)
+    assert emergency.new_secret is None and ids_there(world, app_client) == {rotation.new_secret.cognito_secret_id}
+    assert states(app_client) == [SecretState.RETIRED, SecretState.CURRENT]
+    rotation.refresh_from_db()
+    assert rotation.state == RotationState.CANCELLED and "emergency" in rotation.last_error
+    assert AppClient.objects.get().status == Status.ACTIVE
+
+
+def test_the_new_one_of_a_rotation_may_be_the_leaked_one(world, app_client):  # noqa: F811
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation)
+    revoke(world, rotation.new_secret)
+    assert ids_there(world, app_client) == {rotation.old_secret.cognito_secret_id}
+    assert states(app_client) == [SecretState.CURRENT, SecretState.RETIRED]
+
+
+def test_it_takes_over_from_a_rotation_that_waits_for_its_test(world, app_client):  # noqa: F811
+    leaked = app_client.secrets.get()
+    world.sandbox.settings(secret_delay_seconds=3600)
+    try:
+        start(world, app_client)
+        revoke(world, leaked)
+    finally:
+        world.sandbox.settings(secret_delay_seconds=0)
+    overtaken = Operation.objects.get(kind="secret:rotate")
+    assert overtaken.state == OperationState.GIVEN_UP and "emergency" in overtaken.last_error
+    assert leaked.cognito_secret_id not in ids_there(world, app_client) and len(ids_there(world, app_client)) == 1
+    assert Secret.objects.count() == 2, "the one that was just added is the replacement"
+    assert states(app_client)[0] == SecretState.RETIRED
+
+
+def test_it_adopts_what_an_overtaken_rotation_may_have_added(world, app_client):  # noqa: F811
+    leaked = app_client.secrets.get()
+    world.sandbox.fault("AddUserPoolClientSecret", "lose_answer")
+    start(world, app_client)
+    rotation = revoke(world, leaked)
+    assert rotation.state == RotationState.FINISHED
+    assert ids_there(world, app_client) == {rotation.new_secret.cognito_secret_id}
+    assert accepts(app_client, rotation.new_secret) and states(app_client) == [SecretState.RETIRED, SecretState.CURRENT]
+
+
+def test_behind_a_change_that_is_being_done_the_worker_begins_it(world, app_client, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(revocations, "PATIENCE", 0)
+    Operation.objects.create(
+        kind="client:change", target=f"client:{app_client.public_id}", pool=world.pool, app_client=app_client,
+        step="update", lease_until=operations.timezone.now() + operations.timedelta(seconds=30), attempts=1,
+        actor=world.people["operator"], params_hash="x", state=OperationState.RUNNING,
+    )  # fmt: skip
+    leaked = app_client.secrets.get()
+    rotation = revoke(world, leaked, stop_now=True)
+    assert rotation.state == RotationState.REVOKING and len(ids_there(world, app_client)) == 1
+    assert world.document(app_client.client_id)["state"]["S"] == "paused", "tokens stop at once all the same"
+
+    Operation.objects.filter(kind="client:change").update(state=OperationState.DONE)
+    let_time_pass()
+    rotations_due.advance_due()
+    rotation.refresh_from_db()
+    assert rotation.state == RotationState.FINISHED and leaked.cognito_secret_id not in ids_there(world, app_client)
+
+
+def test_a_resuming_asked_for_before_does_not_lift_the_stop(world, app_client):  # noqa: F811
+    said = {"actor": world.people["support"], "reason": "the tenant asked"}
+    client_states.pause_client(app_client, operation_id=new_ulid(), **said)
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    client_states.resume_client(AppClient.objects.get(), operation_id=new_ulid(), **said)
+    revoke(world, app_client.secrets.get(), stop_now=True)
+    resumed = Operation.objects.get(kind="client:resume")
+    assert resumed.state == OperationState.GIVEN_UP and AppClient.objects.get().status == Status.PAUSED
+
+
+def test_throttled_it_goes_on_by_itself_while_the_person_waits(world, app_client):  # noqa: F811
+    for name in ("PutItem", "AddUserPoolClientSecret", "DeleteUserPoolClientSecret"):
+        world.sandbox.fault(name, "throttle", times=2)
+    assert revoke(world, app_client.secrets.get()).state == RotationState.FINISHED
+
+
+@pytest.mark.parametrize(("field", "value"), [("reason", "  "), ("typed", "nope"), ("typed", "")])
+def test_without_reason_or_ending_nothing_happens(world, app_client, field, value):  # noqa: F811
+    with pytest.raises(InvalidInput) as refused:
+        revoke(world, app_client.secrets.get(), **{field: value})
+    assert list(refused.value.fields) == [field]
+    assert not Rotation.objects.exists() and states(app_client) == [SecretState.CURRENT]
+
+
+def test_a_removed_one_and_one_nobody_has_seen_are_refused(world, app_client):  # noqa: F811
+    leaked = app_client.secrets.get()
+    revoke(world, leaked)
+    with pytest.raises(Conflict, match="removed before"):
+        revoke(world, leaked)
+
+
+def test_the_same_form_twice_is_one_emergency(world, app_client):  # noqa: F811
+    wanted = {"operation_id": new_ulid()}
+    leaked = app_client.secrets.get()
+    assert revoke(world, leaked, **wanted).pk == revoke(world, leaked, **wanted).pk
+    assert Rotation.objects.count() == 1 and len(ids_there(world, app_client)) == 1
+
+
+def test_another_change_goes_on_afterwards(world, app_client):  # noqa: F811
+    revoke(world, app_client.secrets.get())
+    row = AppClient.objects.get()
+    said = {"actor": world.people["operator"], "operation_id": new_ulid(), "generation": row.generation}
+    assert app_clients.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.DONE

@@ -1,0 +1,73 @@
+"""What the worker does with rotations, and those that wait for staff."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from clients.errors import InvalidInput
+from clients.models import AuditEntry, Rotation, RotationState
+from clients.services import rotations, rotations_due
+from tests.services.test_rotations import app_client, deliver, ids_there, said, start  # noqa: F401
+
+# --- When the overlap is over ------------------------------------------------------------------------
+
+
+def overdue(world, app_client, *, automatically):  # noqa: F811
+    type(app_client.tenant).objects.update(removes_automatically=automatically)
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation)
+    Rotation.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+    return rotation
+
+
+def test_an_overlap_that_is_over_only_reminds_by_default(world, app_client):  # noqa: F811
+    overdue(world, app_client, automatically=False)
+    rotations_due.advance_due()
+    assert Rotation.objects.get().is_open and len(ids_there(world, app_client)) == 2
+
+
+def test_an_overlap_that_is_over_ends_where_the_policy_says_so(world, app_client):  # noqa: F811
+    overdue(world, app_client, automatically=True)
+    rotations_due.advance_due()
+    assert Rotation.objects.get().state == RotationState.FINISHED and len(ids_there(world, app_client)) == 1
+    assert AuditEntry.objects.filter(action="secret:finish", via=rotations.AUTOMATICALLY).count() == 2
+
+
+@pytest.mark.parametrize("missing", ["acknowledged_at", "tested_at"])
+def test_nothing_is_removed_automatically_without_evidence(world, app_client, missing):  # noqa: F811
+    overdue(world, app_client, automatically=True)
+    Rotation.objects.update(**{missing: None})
+    rotations_due.advance_due()
+    assert Rotation.objects.get().is_open and len(ids_there(world, app_client)) == 2
+
+
+def test_a_clock_a_day_ahead_removes_nothing(world, app_client, time_machine):  # noqa: F811
+    type(app_client.tenant).objects.update(removes_automatically=True)
+    start(world, app_client, overlap_hours=2)
+    deliver(world, Rotation.objects.get())
+    time_machine.move_to(timezone.now() + timedelta(days=1))
+    assert Rotation.objects.get().is_over_time
+    rotations_due.advance_due()
+    assert Rotation.objects.get().is_open and len(ids_there(world, app_client)) == 2
+    assert "clock" in Rotation.objects.get().last_error
+
+
+# --- Asked for by whoever holds a link ---------------------------------------------------------------
+
+
+def test_one_that_was_asked_for_is_begun_by_staff_as_the_same_one(world, app_client):  # noqa: F811
+    asked = rotations.request_rotation(app_client.secrets.get(), "“This wasn’t me”")
+    assert rotations.request_rotation(app_client.secrets.get(), "again") is None
+    start(world, app_client)
+    asked.refresh_from_db()
+    assert asked.is_open and asked.reason == "“This wasn’t me”" and Rotation.objects.count() == 1
+
+
+def test_one_that_was_asked_for_is_dismissed_with_a_reason(world, app_client):  # noqa: F811
+    asked = rotations.request_rotation(app_client.secrets.get(), "“This wasn’t me”")
+    with pytest.raises(InvalidInput):
+        rotations.dismiss_request(asked, actor=world.people["support"], reason=" ")
+    rotations.dismiss_request(asked, actor=world.people["support"], reason="It was a colleague of theirs")
+    assert Rotation.objects.get().state == RotationState.CANCELLED and said("rotation:dismiss") == ["ok"]
