@@ -59,6 +59,51 @@ def can_resume_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
 
 
+def can_rotate_secret(person: Any) -> bool:
+    """Start a rotation; managers where their tenant's policy lets them."""
+    if _is(person, MANAGER):
+        return bool(person.tenant and person.tenant.members_may_rotate)
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_finish_rotation(person: Any) -> bool:
+    """On evidence; a member who finishes says with it that the new secret is in use."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)
+
+
+def can_extend_overlap(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER)
+
+
+def can_cancel_rotation(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_override_evidence(person: Any) -> bool:
+    """Remove a secret although nobody knows that the new one is in use."""
+    return _is(person, ADMINISTRATOR, OPERATOR)
+
+
+def can_acknowledge_secret(person: Any) -> bool:
+    """Say for one's own organisation that the new secret is in use."""
+    return _is(person, MANAGER, DEVELOPER)
+
+
+def can_revoke_secret(person: Any) -> bool:
+    """Emergency: a secret that leaked."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_view_rotations(person: Any) -> bool:
+    """Which: staff all, members their tenant's (`RotationQuerySet.visible_to`)."""
+    return _is(person, *EVERYONE)
+
+
+def can_set_policies(person: Any) -> bool:
+    """What rotations of a tenant may and do."""
+    return _is(person, ADMINISTRATOR)
+
+
 def can_delete_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 

@@ -22,10 +22,18 @@ def test_an_act_is_for_the_roles_of_the_table(row):
     wanted = {letter for letter in ROLES if row[letter] == "yes"}
     assert all(row[letter] in ("yes", "") for letter in ROLES)
     for name in row["predicates"].split():
-        allowed = {
-            letter for letter, role in ROLES.items() if PREDICATES[name](SimpleNamespace(role=role, is_active=True))
-        }
+        allowed = {letter for letter, role in ROLES.items() if PREDICATES[name](one_who_is(role))}
         assert allowed == wanted, name
+
+
+def one_who_is(role, *, members_may_rotate=False):
+    tenant = SimpleNamespace(members_may_rotate=members_may_rotate)
+    return SimpleNamespace(role=role, is_active=True, tenant=tenant)
+
+
+def test_managers_start_a_rotation_where_their_tenant_lets_them():
+    may = {role for role in Role if permissions.can_rotate_secret(one_who_is(role, members_may_rotate=True))}
+    assert may == {Role.ADMINISTRATOR, Role.OPERATOR, Role.SUPPORT, Role.MANAGER}
 
 
 def test_the_table_has_every_predicate_once():

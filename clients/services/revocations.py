@@ -153,10 +153,7 @@ def _begin(rotation: Rotation, actor: User, operation_id: str, params: dict[str,
     app_client = AppClient.objects.select_related("pool", "tenant").get(pk=rotation.app_client_id)
     if rotation.stops_tokens and app_client.status in (Status.ACTIVE, Status.ROTATING):
         client_states.set_status(app_client, Status.PAUSED)  # a resuming that was under way came through meanwhile
-    told = {
-        "rotation": rotation.public_id, "ending": rotation.old_secret.ending,
-        "replacement": rotation.new_secret.ending if rotation.new_secret else "",
-    }  # fmt: skip
+    told = {"rotation": rotation.public_id, "ending": rotation.old_secret.ending}
     return begin(
         operation_id, REVOKE, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor, via=via,
         pool=app_client.pool, app_client=app_client, reason=rotation.reason, aspect="secrets",

@@ -68,7 +68,7 @@ def start_rotation(
         fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
         old = secret_to_rotate(fresh)
         rotation = _write_start(fresh, old, actor, overlap_hours, reason)
-        told = {"rotation": rotation.public_id, "old": old.ending, "new": str(rotation.new_secret).lstrip("…")}
+        told = {"rotation": rotation.public_id, "old": old.ending}
         return begin(
             operation_id, ROTATE, target=f"client:{fresh.public_id}", params=params, told=told, actor=actor, via=via,
             pool=fresh.pool, app_client=fresh, reason=rotation.reason, aspect="secrets", **how,

@@ -31,7 +31,7 @@ def record_added(rotation: Rotation, new: Secret, secret_id: str, *, adopted: bo
     """Cognito has it; nobody knows yet whether it works."""
     Secret.objects.filter(pk=new.pk).update(cognito_secret_id=secret_id)
     Rotation.objects.filter(pk=rotation.pk).update(added_at=timezone.now())
-    return {"secret_id": secret_id, "adopted": adopted}
+    return {"secret_id": secret_id, "adopted": adopted, "new": new.ending}
 
 
 def record_accepted(rotation: Rotation) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def record_accepted(rotation: Rotation) -> dict[str, Any]:
             state=SecretState.NEW, expires_at=now + timedelta(days=days) if days else None
         )
     AppClient.objects.filter(pk=rotation.app_client_id, status=Status.ACTIVE).update(status=Status.ROTATING)
-    return {"accepted": True, "both_until": ends_at.isoformat()}
+    return {"accepted": True, "new": new.ending if new else "", "both_until": ends_at.isoformat()}
 
 
 def record_never_accepted(rotation: Rotation) -> dict[str, Any]:

@@ -8,7 +8,17 @@ from django.urls import reverse
 
 from clients import permissions
 from clients.errors import Conflict
-from clients.models import AppClient, AttributeDefinition, Handover, Secret, SecretState, Status, User
+from clients.models import (
+    AppClient,
+    AttributeDefinition,
+    Handover,
+    Rotation,
+    RotationState,
+    Secret,
+    SecretState,
+    Status,
+    User,
+)
 from clients.templatetags.portal import living
 from clients.views.conflicts import conflict_told
 from clients.views.fetching import person
@@ -41,7 +51,16 @@ def waiting_secret(app_client: AppClient) -> Secret | None:
     """One nobody has seen."""
     if app_client.status == Status.CREATING:
         return None
-    return next((secret for secret in living(app_client) if secret.can_be_shown), None)
+    found = [secret for secret in living(app_client) if secret.can_be_shown]
+    return found[-1] if found else None  # of two the new one
+
+
+def rotation_to_finish(user: User, app_client: AppClient) -> Rotation | None:
+    """The one that only waits for somebody to finish it."""
+    if app_client.status != Status.ROTATING or not permissions.can_finish_rotation(user):
+        return None
+    ready = Rotation.objects.filter(app_client=app_client, state=RotationState.OPEN, acknowledged_at__isnull=False)
+    return ready.first()
 
 
 def current_ending(app_client: AppClient) -> str | None:
@@ -75,5 +94,8 @@ def client_page(
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
         "may_get_token": permissions.can_get_token(user) and app_client.client_id,
         "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
+        "finish_next": rotation_to_finish(user, app_client),
+        "rotate_next": permissions.can_rotate_secret(user) and app_client.status == Status.ACTIVE
+        and app_client.last_token_at is not None and len(living(app_client)) == 1,
     }  # fmt: skip
     return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from clients.models import AppClient, AttributeDefinition, Operation, Secret, Tenant, User
+from clients.models import AppClient, AttributeDefinition, Operation, Rotation, Secret, Tenant, User
 from clients.views.errors import method_not_allowed
 
 View = Callable[..., HttpResponseBase]
@@ -56,6 +56,17 @@ def get_app_client(request: HttpRequest, public_id: str, can: Predicate) -> AppC
 def get_secret(app_client: AppClient, public_id: str) -> Secret:
     return get_object_or_404(Secret.objects.select_related("app_client__pool", "app_client__tenant"),
                              app_client=app_client, public_id=public_id)  # fmt: skip
+
+
+def get_rotation(request: HttpRequest, public_id: str, can: Predicate) -> Rotation:
+    """Staff all, members their tenant's; what only waits for staff is not there for members."""
+    user = person(request)
+    related = ("app_client__pool", "app_client__tenant", "app_client__contact", "old_secret", "new_secret",
+               "started_by", "acknowledged_by")  # fmt: skip
+    rows = Rotation.objects.visible_to(user).select_related(*related)
+    rotation = get_object_or_404(rows, public_id=public_id)
+    need(user, can)
+    return rotation
 
 
 def get_operation(request: HttpRequest, operation_id: str, can: Predicate) -> Operation:

@@ -18,7 +18,7 @@ from clients.models import AppClient, AuditEntry, Handover, Secret, User
 from clients.services import handovers
 from clients.services.handovers import Offer
 from clients.services.mail import send_handover_link, send_handover_waiting
-from clients.templatetags.portal import living
+from clients.views.client_page import waiting_secret
 from clients.views.fetching import Predicate, get_app_client, need, person, signed_in
 from clients.views.outcome import refused
 from clients.views.secrets import reveal_panel
@@ -28,7 +28,7 @@ from clients.views.step_up import step_up
 @signed_in("GET", "POST")
 def handover_create(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_send_handover)
-    secret = next((held for held in living(app_client) if held.can_be_shown), None)
+    secret = waiting_secret(app_client)
     if secret and (open_one := open_for(secret)):
         return redirect("handover-page", open_one.public_id)
     posted = request.POST if request.method == "POST" else None

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from clients import permissions
 from clients.errors import PortalError
-from clients.models import Secret
+from clients.models import Secret, Status
 from clients.services.evidence import mark_stored
 from clients.services.secrets import reveal_secret
 from clients.snippets.context import kit_context
@@ -19,6 +19,7 @@ from clients.templatetags.portal import living
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, get_secret, person, signed_in
 from clients.views.outcome import refused
+from clients.views.rotations import rotation_context, rotation_under_way
 from clients.views.step_up import step_up
 
 
@@ -26,8 +27,14 @@ from clients.views.step_up import step_up
 def client_secrets(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_view_clients)
     held = living(app_client)
-    context = {"held": held, "pair": [*held, None, None][:2], "may_show": permissions.can_show_secret(person(request))}
-    return client_page(request, app_client, "secrets", context)
+    user = person(request)
+    rotation = rotation_under_way(app_client, user)
+    context = {
+        "held": held, "pair": [*held, None, None][:2], "may_show": permissions.can_show_secret(user),
+        "may_rotate": permissions.can_rotate_secret(user) and app_client.status == Status.ACTIVE,
+        "may_revoke": permissions.can_revoke_secret(user) and app_client.client_id is not None,
+    }  # fmt: skip
+    return client_page(request, app_client, "secrets", context | rotation_context(rotation, user))
 
 
 @sensitive_variables()

@@ -16,6 +16,8 @@ from clients.models import (
     ResourceServer,
     Retirement,
     Role,
+    Rotation,
+    RotationState,
     Secret,
     SecretState,
     Status,
@@ -90,7 +92,7 @@ def address(app_client):
         find = ARGUMENTS.get(route)
         if (
             find is None
-            and route.startswith(("client-", "snippet-", "handover-create", "change-request"))
+            and route.startswith(("client-", "snippet-", "handover-create", "change-request", "secret-rotate"))
             and route not in WITHOUT_CLIENT
         ):
             find = _public_id
@@ -127,7 +129,7 @@ def _public_id(app_client):
 
 
 def _secret(app_client):
-    return [app_client.public_id, app_client.secrets.get().public_id]
+    return [app_client.public_id, app_client.secrets.first().public_id]
 
 
 def _tenant(app_client):
@@ -169,6 +171,20 @@ def _handover(app_client):
     return [found.public_id]
 
 
+def _rotation(app_client):
+    """Both secrets work, the new one was shown, and nobody has said yet that it is in use."""
+    if found := Rotation.objects.first():
+        return [found.public_id]
+    old, now = app_client.secrets.get(), timezone.now()
+    marks = {"ending": "New2", "fingerprint": "x", "fingerprint_key_id": "x", "created_by": app_client.created_by}
+    new = Secret.objects.create(app_client=app_client, state=SecretState.NEW, delivered_at=now, **marks)
+    found = Rotation.objects.create(
+        app_client=app_client, old_secret=old, new_secret=new, state=RotationState.OPEN, added_at=now, tested_at=now,
+        started_by=app_client.created_by, ends_at=now + timedelta(days=7),
+    )  # fmt: skip
+    return [found.public_id]
+
+
 def _retirement(app_client):
     server = ResourceServer.objects.get(identifier="orders")
     going = Retirement.objects.first() or Retirement.objects.create(
@@ -195,7 +211,18 @@ ARGUMENTS = {
     "tenant-change-start": lambda app_client: [app_client.tenant.slug, "off-board"],
     "tenant-change": _tenant_change,
     "retirement-page": _retirement,
-    **dict.fromkeys(("secret-show", "secret-stored"), _secret),
+    **dict.fromkeys(("secret-show", "secret-stored", "secret-revoke"), _secret),
+    **dict.fromkeys(
+        (
+            "rotation-page",
+            "rotation-finish",
+            "rotation-cancel",
+            "rotation-extend",
+            "rotation-acknowledge",
+            "rotation-dismiss",
+        ),
+        _rotation,
+    ),
     **dict.fromkeys(("tenant-page", "tenant-details", "tenant-values", "customer-home-as"), _tenant),
     **dict.fromkeys(("attribute-change", "attribute-retire", "attribute-restore"), _definition),
     **dict.fromkeys(("server-page", "server-api", "server-change", "server-retire"), _server),

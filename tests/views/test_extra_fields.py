@@ -5,7 +5,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP
@@ -20,9 +20,20 @@ from django.test import Client
 from django.urls import path, resolve, reverse
 from django.utils import timezone
 
-from clients.models import AppClient, AttributeDefinition, Role, Secret, Tenant, User
+from clients.models import AppClient, AttributeDefinition, Role, Rotation, Secret, Tenant, User
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, client_states, handovers, people, retirements
+from clients.services import (
+    app_clients,
+    attributes,
+    client_states,
+    handovers,
+    operations,
+    people,
+    retirements,
+    revocations,
+    rotations,
+    secrets,
+)
 from portal.urls import urlpatterns as ours
 from tests.conftest import ConfirmedClient
 from tests.support import PASSWORD
@@ -172,6 +183,10 @@ TYPED = {
     "client-scopes": {"scopes": ["orders/read", "orders/write"]},
     "client-attributes": {"attribute:rate_limit": "7"},
     "client-pause": {"reason": "Holidays"},
+    "secret-rotate": {"overlap": "24", "reason": "Yearly"},
+    "secret-revoke": {"reason": "Leaked", "typed": "{ending}"},
+    "rotation-finish": {"reason": "They called", "typed": "{ending}"},
+    "rotation-dismiss": {"reason": "Not needed"},
     "client-resume": {"reason": "Back"},
     "client-delete": {"reason": "Done", "typed": "northwind-orders-prod"},
     "tenant-create": {"name": "Extra Ltd", "slug": "extra", "attribute:tier": "gold"},
@@ -212,7 +227,8 @@ def handed_over(world):
     _, linked, offered = (world.create(name=name) for name in ("fresh", "linked", "offered"))
     handovers.offer_to_member(offered.secrets.get(), world.people["developer"], **by)
     code = handovers.offer_by_link(linked.secrets.get(), with_pin=False, **by).token
-    return code, [reverse(name, args=[offered.public_id]) for name in ("client-overview", "change-request")]
+    own = [reverse(name, args=[offered.public_id]) for name in ("client-overview", "change-request")]
+    return code, own
 
 
 def companions(world, app_client):
@@ -223,6 +239,12 @@ def companions(world, app_client):
     shown = world.create(name="shown", tenant=world.tenants["acme-robotics"])
     Secret.objects.filter(app_client=shown).update(delivered_at=timezone.now(), delivered_to=admin)
     people.deactivate(world.people["auditor"], **said)
+    rotating = world.create(name="rotating")
+    rotations.start_rotation(rotating, operation_id=new_ulid(), overlap_hours=24, **said)
+    for each in rotating.secrets.all():
+        secrets.reveal_secret(each, **said)
+    leaking = world.create(name="leaking")
+    rotations.request_rotation(leaking.secrets.get(), "“This wasn’t me”")
     token = people.invite("nora@portal.example", "support", **said)
     attributes.retire_definition(AttributeDefinition.objects.get(claim_name="rate_limit"), generation=1, **said)
     retired = attributes.define_attribute(claim_name="old", type="string", **said)
@@ -247,6 +269,9 @@ def companions(world, app_client):
     app_clients.change_settings(shown, operation_id=new_ulid(), **stuck, **said)
     create = reverse("client-create") + "?tenant=northwind&pool=prod"
     return token, [
+        reverse("client-secrets", args=[rotating.public_id]), reverse("client-secrets", args=[leaking.public_id]),
+        reverse("rotation-finish", args=[Rotation.objects.get(app_client=rotating).public_id]),
+        reverse("rotation-cancel", args=[Rotation.objects.get(app_client=rotating).public_id]),
         create, reverse("client-resume", args=[paused.public_id]), reverse("client-secrets", args=[shown.public_id]),
         reverse("client-overview", args=[shown.public_id]), reverse("retirement-page", args=[going.public_id]),
         reverse("attribute-restore", args=[retired.pk]), reverse("tenant-change-start", args=["acme-robotics", "off-board"]), *(reverse("person-page", args=[p.pk]) for p in world.people.values()),
@@ -254,11 +279,14 @@ def companions(world, app_client):
 
 
 @pytest.fixture
-def desk(world, app_client, settings):
+def desk(world, app_client, settings, monkeypatch):
     settings.COGNITO_WRITES_PER_SECOND = 0  # nobody waits for a slot
+    monkeypatch.setattr(operations, "URGENT", timedelta(0))  # nor for an emergency that is put off
+    monkeypatch.setattr(revocations, "PATIENCE", 0.0)
     desk = Desk(world)
     desk.code, desk.of_member = handed_over(world)
     desk.token, desk.more = companions(world, app_client)
+    desk.of_member.append(reverse("client-secrets", args=[AppClient.objects.get(name="rotating").public_id]))
     desk.more.append(reverse("handover-create", args=[AppClient.objects.get(name="fresh").public_id]))
     return desk
 
@@ -269,7 +297,7 @@ def route_of(action):
 
 def area(route):
     if route.startswith(
-        ("client", "secret", "snippet", "contact", "operation", "home", "theme", "hand", "change-request")
+        ("client", "secret", "rotation", "snippet", "contact", "operation", "home", "theme", "hand", "change-request")
     ):
         return "clients"
     return "catalogue" if route.startswith(("tenant", "attribute", "server", "scope", "retirement")) else "people"
@@ -314,12 +342,22 @@ def sent_with(desk, form):
             "chosen": [AppClient.objects.get(name="paused").public_id],
             "contact": str(User.objects.get(role="operator").pk),
         }
+    if "{ending}" in typed.values():
+        typed["typed"] = ending_of(form.action)
     if route_of(form.action) == "handover-link":
         typed["code"] = desk.code
     if route_of(form.action) == "invitation-accept":
         typed["token"] = desk.token
     names = dict(form.buttons)
     return typed, ([()] if not {"release", "cancel"} & names.keys() else []) + form.buttons
+
+
+def ending_of(action):
+    """Of the secret that goes, as its page asks for it."""
+    ids = resolve(action).kwargs
+    if "secret_id" in ids:
+        return Secret.objects.get(public_id=ids["secret_id"]).ending
+    return Rotation.objects.get(public_id=ids["public_id"]).old_secret.ending
 
 
 def sweep(desk, found):

@@ -1,0 +1,106 @@
+"""Starting, extending and ending a rotation; revoking a leaked secret."""
+
+from typing import Any
+
+from django import forms
+
+from clients.models import Rotation, Secret, Tenant
+from clients.models.ids import new_ulid
+
+CUSTOM = "custom"
+NAMES = {24: "24 hours", 168: "7 days", 720: "30 days"}
+
+
+class OnceForm(forms.Form):
+    """`operation_id` makes a double click one operation."""
+
+    operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
+
+
+class RotateForm(OnceForm):
+    overlap = forms.ChoiceField(widget=forms.RadioSelect, label="How long both secrets work")
+    hours = forms.IntegerField(
+        required=False, label="Hours", widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": "1"})
+    )
+    reason = forms.CharField(
+        max_length=500, required=False, help_text="It stands in the activity.", widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most = tenant.overlap_hours_max
+        lengths = sorted({hours for hours in NAMES if hours <= most} | {min(tenant.overlap_hours, most)})
+        overlap: Any = self.fields["overlap"]
+        overlap.choices = [(str(hours), NAMES.get(hours, f"{hours} hours")) for hours in lengths]
+        overlap.choices += [(CUSTOM, "Another time")]
+        overlap.initial = str(min(tenant.overlap_hours, most))
+        hours: Any = self.fields["hours"]
+        hours.help_text = f"Between 1 and {most}, as the policy of {tenant} allows."
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("overlap") == CUSTOM and not found.get("hours") and "hours" not in self.errors:
+            self.add_error("hours", "Type how many hours.")
+        return found
+
+    @property
+    def overlap_hours(self) -> int:
+        chosen = self.cleaned_data["overlap"]
+        return int(self.cleaned_data["hours"] if chosen == CUSTOM else chosen)
+
+
+class EndForm(OnceForm):
+    """Finishing or cancelling; an ending to type, and a reason, only where evidence is missing or speaks against it."""
+
+    reason = forms.CharField(
+        max_length=500, help_text="It stands in the activity.", widget=forms.Textarea(attrs={"rows": 2})
+    )
+    typed = forms.CharField(max_length=8, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
+
+    def __init__(self, *args: Any, ending: str, why: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = f"Type {ending} because {why}"
+        if not why:
+            del self.fields["typed"]
+            self.fields["reason"].required = False
+
+
+class InUseForm(OnceForm):
+    """A member finishes: with it they say that their servers use the new one."""
+
+    in_use = forms.BooleanField(
+        label="Our servers use the new secret", error_messages={"required": "Change your servers over first."}
+    )
+
+
+class ExtendForm(forms.Form):
+    hours = forms.TypedChoiceField(
+        choices=[("24", "24 hours"), ("72", "3 days"), ("168", "7 days")], coerce=int, initial="24", label="Extend by"
+    )
+
+
+class DismissForm(forms.Form):
+    reason = forms.CharField(max_length=500, label="Why it is not needed", widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class RevokeForm(OnceForm):
+    stop_now = forms.BooleanField(
+        required=False, label="Stop now: no token by any path, until the client is resumed",
+        help_text="Also with the replacement. Choose it when somebody is using the leaked secret.",
+    )  # fmt: skip
+    reason = forms.CharField(
+        max_length=500, label="What happened", help_text="It stands in the activity.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )  # fmt: skip
+    typed = forms.CharField(max_length=8, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
+
+    def __init__(self, *args: Any, secret: Secret, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = f"Type {secret.ending} to confirm"
+
+
+def missing_in_words(rotation: Rotation) -> str:
+    """Why an ending has to be typed to finish; "" when there is evidence."""
+    if rotation.has_evidence:
+        return ""
+    return "nobody has said that the new secret is in use"
