@@ -27,13 +27,15 @@ from django.core.management import call_command  # noqa: E402  (after Django is 
 from django.db import connection, transaction  # noqa: E402
 
 from clients.errors import PortalError  # noqa: E402
-from clients.models import AppClient, Secret, Tenant, User, UserPool  # noqa: E402
+from clients.models import AppClient, Rotation, Secret, Tenant, User, UserPool  # noqa: E402
 from clients.services import (  # noqa: E402
     app_clients,
     attributes,
     catalogue,
     client_states,
     operations,
+    revocations,
+    rotations,
     secrets,
 )
 
@@ -82,6 +84,42 @@ def delete_client(pool: UserPool, said: Said) -> None:
     client_states.delete_client(AppClient.objects.get(), reason="the tenant asked", **said)
 
 
+def _rotation() -> Rotation:
+    rows = Rotation.objects.select_related("app_client__pool", "app_client__tenant", "old_secret", "new_secret")
+    return rows.order_by("-pk")[0]
+
+
+def rotate_secret(pool: UserPool, said: Said) -> None:
+    rotations.start_rotation(AppClient.objects.select_related("pool", "tenant").get(), overlap_hours=24, **said)
+
+
+def finish_rotation(pool: UserPool, said: Said) -> None:
+    rotations.finish_rotation(_rotation(), **said)
+
+
+def cancel_rotation(pool: UserPool, said: Said) -> None:
+    rotation = _rotation()
+    ending = rotation.new_secret.ending if rotation.new_secret else ""
+    rotations.cancel_rotation(rotation, typed=ending, reason="the wrong one", **said)
+
+
+def extend_overlap(pool: UserPool, said: Said) -> None:
+    rotations.extend_overlap(_rotation(), hours=24, actor=said["actor"])
+
+
+def revoke_secret(pool: UserPool, said: Said) -> None:
+    """The first secret of the client, which somebody has published."""
+    leaked = Secret.objects.select_related("app_client__pool").order_by("pk")[0]
+    wanted: Said = {"typed": leaked.ending, "reason": "published", "stop_now": True}
+    revocations.revoke_secret(leaked, **wanted, **said)
+
+
+def revoke_newest(pool: UserPool, said: Said) -> None:
+    leaked = Secret.objects.select_related("app_client__pool").order_by("-pk")[0]
+    wanted: Said = {"typed": leaked.ending, "reason": "published", "stop_now": False}
+    revocations.revoke_secret(leaked, **wanted, **said)
+
+
 def create_server(pool: UserPool, said: Said) -> None:
     wanted: Said = {"identifier": "invoices", "name": "invoices", "scopes": {"read": "read invoices"}}
     catalogue.create_resource_server(pool, **wanted, **said)
@@ -112,6 +150,12 @@ ACTS = {
     "client:pause": pause_client,
     "client:resume": resume_client,
     "client:delete": delete_client,
+    "secret:rotate": rotate_secret,
+    "secret:finish": finish_rotation,
+    "secret:cancel": cancel_rotation,
+    "secret:revoke": revoke_secret,
+    "revoke newest": revoke_newest,
+    "extend": extend_overlap,
     "resource_server:create": create_server,
     "resource_server:change": change_server,
     "resource_server:delete": delete_server,
