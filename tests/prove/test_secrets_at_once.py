@@ -1,0 +1,56 @@
+"""F9 for secrets: every unordered pair of what is done with them, and of what ends a client, at once on one client."""
+
+from itertools import combinations_with_replacement
+
+import pytest
+
+from clients.models import AppClient, Operation, Rotation, RotationState, Secret, SecretState, Status
+from tests.prove import harness
+from tests.prove.processes import acting, together
+
+# Acts by what is there before: one secret that was delivered, or a rotation whose new secret is in use.
+ACTS = {
+    "one": ("secret:rotate", "secret:revoke", "client:pause", "client:delete"),
+    "two": (
+        "secret:finish", "secret:cancel", "extend", "secret:revoke", "revoke newest", "client:pause", "client:delete",
+    ),
+}  # fmt: skip
+PAIRS = [(before, *pair) for before, acts in ACTS.items() for pair in combinations_with_replacement(acts, 2)]
+REFUSALS = {"conflict", "invalid"}
+
+
+@pytest.mark.parametrize("case", harness.chosen(PAIRS), ids="+".join)
+def test_two_at_once_leave_one_truth(lasting_world, case):
+    world, (before, *pair) = lasting_world, case
+    harness.prepare(world, "secret:rotate" if before == "one" else "secret:finish")
+    world.sandbox.clear()
+    for call in ("AddUserPoolClientSecret", "DeleteUserPoolClientSecret", "PutItem", "UpdateUserPoolClient"):
+        world.sandbox.fault(call, "slow", seconds=0.3)  # so that the first is at it when the second comes
+
+    answers = together(*[acting(world, act) for act in pair])
+
+    assert "done" in answers and set(answers) <= REFUSALS | {"done"}, answers
+    harness.reconcile()
+    assert harness.is_settled(), list(Operation.objects.live()) + list(Rotation.objects.under_way())
+    assert harness.broken_invariants(world) == []
+    acted = [act for act, answer in zip(pair, answers, strict=True) if answer == "done"]
+    assert_came_true(acted)
+    world.sandbox.clear()
+    harness.reconcile()
+    assert [call for call in world.sandbox.writes() if call != "Token"] == []
+
+
+def assert_came_true(acted):
+    """What was said to be done stands; of two that exclude each other one was refused."""
+    app_client, first = AppClient.objects.get(), Secret.objects.order_by("pk").first()
+    alive = list(app_client.secrets.alive())
+    if "client:delete" in acted and app_client.status == Status.DELETED:
+        assert alive == [] and not Rotation.objects.under_way().exists()
+        return
+    assert all(secret.state != SecretState.PENDING for secret in alive)
+    assert not ({"secret:finish", "secret:cancel"} <= {*acted})
+    if {"secret:revoke", "secret:finish"} & {*acted}:
+        assert first.state == SecretState.RETIRED
+    if "secret:cancel" in acted and "revoke newest" not in acted:
+        assert Rotation.objects.order_by("pk").first().state == RotationState.CANCELLED
+    assert (app_client.status == Status.ROTATING) == (len(alive) == 2 and app_client.status != Status.PAUSED)
