@@ -7,11 +7,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from clients.aws.cognito import Described
-from clients.errors import Conflict, InvalidInput, NotFound
+from clients.errors import Conflict, InvalidInput, NotFound, Throttled
 from clients.models import (
     EVERYTHING,
     AppClient,
     Operation,
+    Priority,
     Rotation,
     RotationState,
     Secret,
@@ -146,6 +147,8 @@ def resume_client(app_client: AppClient, *, actor: User, operation_id: str, reas
 def _give_flow(operation: Operation, unknown: bool) -> Record:
     app_client = client_of(operation)
     app_client.refresh_from_db()
+    if Operation.objects.live().filter(app_client=app_client, priority=Priority.EMERGENCY).exists():
+        raise Throttled("A leaked secret is being revoked just now. The client is resumed once that is done.")
     on: Described = {"AllowedOAuthFlowsUserPoolClient": True, "AllowedOAuthFlows": ["client_credentials"]}
     kept = {name: value for name, value in (app_client.before_pause or on).items() if value is not None}
     changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: kept)

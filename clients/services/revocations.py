@@ -38,7 +38,7 @@ def revoke_secret(
 ) -> Rotation:
     """The secret is gone from Cognito; when it was the only one, another one of ours is there first, sealed, tested and
     ready to be handed over. `stop_now`: the client is paused before all else, so that no token comes by any path until
-    it is resumed. A rotation under way ends with it, and a change of the client that waits is given up for it.
+    it is resumed. A rotation under way ends with it; a resuming that waits is given up where tokens are to stop.
 
     Refused: no reason, another ending typed (InvalidInput), a client that is not there, a secret that was removed or
     that nobody has seen (Conflict). Tokens already issued live until they expire (cognito_facts section 2).
@@ -79,13 +79,17 @@ def _write(secret: Secret, actor: User, reason: str, stop_now: bool, via: str, o
     if overtaken.filter(state=RotationState.REVOKING).exists():
         raise Conflict("A secret of this client is being revoked just now. Its page says how far that is.")
     overtaken.update(state=RotationState.CANCELLED, finished_at=now, last_error="An emergency took its place.")
-    stops = stop_now and app_client.status in (Status.ACTIVE, Status.ROTATING)
+    live = Operation.objects.live().filter(app_client=app_client)
+    if live.filter(kind=client_states.DELETE).exists():
+        raise Conflict("The client is being deleted just now. With it all of its secrets stop working.")
+    gets_tokens = app_client.status in (Status.ACTIVE, Status.ROTATING)
+    stops = stop_now and (gets_tokens or live.filter(kind=client_states.RESUME).exists())
     rotation = Rotation.objects.create(
         public_id=operation_id, app_client=app_client, old_secret=secret,
         new_secret=_replacement(app_client, secret, actor), state=RotationState.REVOKING, is_emergency=True,
         stops_tokens=stops, reason=reason, started_by=actor,
     )  # fmt: skip
-    if stops:
+    if stops and gets_tokens:
         client_states.set_status(app_client, Status.PAUSED)
     detail = {"ending": secret.ending, "stop_now": stop_now, "rotation": rotation.public_id}
     audit.append(
@@ -121,8 +125,8 @@ def begin_revocation(
     deadline = time.monotonic() + patience
     while True:
         with transaction.atomic():
-            free = take_over(f"client:{rotation.app_client.public_id}")
-            operation = _begin(rotation, actor, operation_id, params, via) if free else None
+            target = take_over(f"client:{rotation.app_client.public_id}", stops=rotation.stops_tokens)
+            operation = _begin(rotation, target, actor, operation_id, params, via) if target else None
         if operation:
             return drive(operation)
         if time.monotonic() >= deadline:
@@ -130,32 +134,38 @@ def begin_revocation(
         time.sleep(0.1)
 
 
-def take_over(target: str) -> bool:
-    """Whether nothing holds the target any more. What waits there is given up; what is being done is let finish."""
+def take_over(target: str, *, stops: bool) -> str:
+    """The target to work on; "" while somebody is doing what an emergency must not meet. Such a one that waits is given
+    up: a rotation's, and a resuming when tokens are to stop. Anything else goes on beside it, each with its turn on the
+    pool."""
     live = Operation.objects.live().filter(target=target).first()
     if live is None:
-        return True
+        return target
+    if live.aspect != "secrets" and not (stops and live.kind == client_states.RESUME):
+        return f"{target}:emergency"
     waiting = Operation.objects.unleased(operations.longest_lease()).filter(
         pk=live.pk, state=OperationState.WAITING, attempts=live.attempts
     )
     now = timezone.now()
     said = "An emergency took its place. Look at the client, and try again if it is still wanted."
     if not waiting.update(state=OperationState.GIVEN_UP, finished_at=now, last_error=said):
-        return False
+        return ""
     audit.append(
         live.kind, Outcome.FAILED, actor=live.actor, via=live.via, app_client=live.app_client, pool=live.pool,
         operation=live, reason=live.reason, detail={"step": live.step, "given_up": True, "for": "emergency"},
     )  # fmt: skip
-    return True
+    return target
 
 
-def _begin(rotation: Rotation, actor: User, operation_id: str, params: dict[str, Any], via: str) -> Operation:
+def _begin(
+    rotation: Rotation, target: str, actor: User, operation_id: str, params: dict[str, Any], via: str
+) -> Operation:
     app_client = AppClient.objects.select_related("pool", "tenant").get(pk=rotation.app_client_id)
     if rotation.stops_tokens and app_client.status in (Status.ACTIVE, Status.ROTATING):
         client_states.set_status(app_client, Status.PAUSED)  # a resuming that was under way came through meanwhile
     told = {"rotation": rotation.public_id, "ending": rotation.old_secret.ending}
     return begin(
-        operation_id, REVOKE, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor, via=via,
+        operation_id, REVOKE, target=target, params=params, told=told, actor=actor, via=via,
         pool=app_client.pool, app_client=app_client, reason=rotation.reason, aspect="secrets",
         priority=Priority.EMERGENCY, was_unknown=_may_be_there(rotation),
     )  # fmt: skip
@@ -174,7 +184,9 @@ def _deny(operation: Operation, unknown: bool) -> Record:
 
 @step(REVOKE, "look")
 def _look(operation: Operation, unknown: bool) -> Record:
-    return client_states.keep_flows(operation) if of_operation(operation).stops_tokens else dict
+    """Kept already where a resuming was given up for it: what it found may be either."""
+    is_kept = AppClient.objects.filter(pk=operation.app_client_id, before_pause__isnull=False).exists()
+    return client_states.keep_flows(operation) if of_operation(operation).stops_tokens and not is_kept else dict
 
 
 @step(REVOKE, "take-flow", writes_to_pool=True)

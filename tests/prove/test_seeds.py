@@ -6,14 +6,23 @@ import random
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.errors import PortalError
-from clients.models import AppClient, AuditEntry, Secret, Tenant
+from clients.errors import Conflict, PortalError
+from clients.models import AppClient, AuditEntry, Rotation, Secret, Tenant
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, client_states, operations, secrets
+from clients.services import (
+    app_clients,
+    attributes,
+    client_states,
+    evidence,
+    operations,
+    revocations,
+    rotations,
+    secrets,
+)
 from tests.prove import harness
 
-PLANS = 40
-CALLS = [*harness.REMOTE_CALL.values(), "DescribeUserPoolClient", "ListUserPoolClients"]
+PLANS = 300
+CALLS = [*harness.REMOTE_CALL.values(), "DescribeUserPoolClient", "ListUserPoolClients", "ListUserPoolClientSecrets"]
 FAULTS = ["lose_answer", "drop", "throttle", "error_500"]
 SCOPES = ["orders/read", "orders/write", "shipments/read", "shipments/track"]
 
@@ -39,8 +48,9 @@ class Plan:
 
     def act(self, number):
         acts = [self.create, self.scopes, self.settings, self.attributes, self.states, self.reveal, self.tenant_values,
-                self.define, self.console_edit, self.console_client, self.worker]  # fmt: skip
-        chosen = self.chance.choice([*acts, self.create, self.scopes])
+                self.define, self.console_edit, self.console_client, self.worker, self.rotate, self.end, self.extend,
+                self.store, self.leak]  # fmt: skip
+        chosen = self.chance.choice([*acts, self.create, self.scopes, self.rotate, self.end, self.reveal])
         needs_a_client = chosen not in (self.create, self.define, self.tenant_values, self.console_client, self.worker)
         (self.create if needs_a_client and not AppClient.objects.exists() else chosen)(number)
 
@@ -79,6 +89,37 @@ class Plan:
         secret = self.chance.choice(list(Secret.objects.select_related("app_client").order_by("pk")))
         value = secrets.reveal_secret(secret, actor=self.world.people["operator"])
         self.shown.append((secret.pk, value.ending))
+
+    def some_rotation(self):
+        rows = Rotation.objects.select_related("app_client__tenant", "app_client__pool", "old_secret", "new_secret")
+        found = list(rows.order_by("pk"))
+        if not found:
+            raise Conflict("No rotation yet.")
+        return self.chance.choice(found)
+
+    def rotate(self, number):
+        said = {"actor": self.world.people["support"], "operation_id": new_ulid()}
+        rotations.start_rotation(self.some_client(), overlap_hours=self.chance.choice([1, 24, 720]), **said)
+
+    def end(self, number):
+        """Finished on evidence or without, or cancelled."""
+        rotation, said = self.some_rotation(), {"actor": self.world.people["operator"], "operation_id": new_ulid()}
+        act = self.chance.choice([rotations.finish_rotation, rotations.cancel_rotation])
+        gone = rotation.old_secret if act is rotations.finish_rotation else rotation.new_secret or rotation.old_secret
+        act(rotation, typed=gone.ending, reason="a plan", **said)
+
+    def extend(self, number):
+        rotations.extend_overlap(self.some_rotation(), hours=24, actor=self.world.people["manager"])
+
+    def store(self, number):
+        secret = self.chance.choice(list(Secret.objects.select_related("app_client").order_by("pk")))
+        evidence.mark_stored(secret, actor=self.world.people["operator"])
+
+    def leak(self, number):
+        secret = self.chance.choice(list(Secret.objects.select_related("app_client__pool").order_by("pk")))
+        said = {"actor": self.world.people["support"], "operation_id": new_ulid(), "reason": "a plan"}
+        stop = self.chance.random() < 0.5
+        revocations.revoke_secret(secret, typed=secret.ending, stop_now=stop, **said)
 
     def tenant_values(self, number):
         tenant = self.chance.choice(list(Tenant.objects.order_by("pk")))

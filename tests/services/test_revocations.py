@@ -122,7 +122,7 @@ def test_behind_a_change_that_is_being_done_the_worker_begins_it(world, app_clie
     Operation.objects.create(
         kind="client:change", target=f"client:{app_client.public_id}", pool=world.pool, app_client=app_client,
         step="update", lease_until=operations.timezone.now() + operations.timedelta(seconds=30), attempts=1,
-        actor=world.people["operator"], params_hash="x", state=OperationState.RUNNING,
+        actor=world.people["operator"], params_hash="x", state=OperationState.RUNNING, aspect="secrets",
     )  # fmt: skip
     leaked = app_client.secrets.get()
     rotation = revoke(world, leaked, stop_now=True)
@@ -179,3 +179,37 @@ def test_another_change_goes_on_afterwards(world, app_client):  # noqa: F811
     row = AppClient.objects.get()
     said = {"actor": world.people["operator"], "operation_id": new_ulid(), "generation": row.generation}
     assert app_clients.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.DONE
+
+
+def test_a_change_of_scopes_that_waits_goes_on_beside_it(world, app_client):  # noqa: F811
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    row = AppClient.objects.get()
+    said = {"actor": world.people["operator"], "operation_id": new_ulid(), "generation": row.generation}
+    assert app_clients.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.WAITING
+
+    assert revoke(world, app_client.secrets.get()).state == RotationState.FINISHED
+
+    let_time_pass()
+    operations.resume_due()
+    assert Operation.objects.get(kind="client:change").state == OperationState.DONE
+    assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/write"]
+
+
+def test_a_pausing_that_waits_goes_on_beside_it(world, app_client):  # noqa: F811
+    world.sandbox.fault("UpdateUserPoolClient", "throttle")
+    said = {"actor": world.people["support"], "operation_id": new_ulid(), "reason": "the tenant asked"}
+    assert client_states.pause_client(app_client, **said).state == OperationState.WAITING
+    assert revoke(world, app_client.secrets.get(), stop_now=True).state == RotationState.FINISHED
+    let_time_pass()
+    operations.resume_due()
+    row = AppClient.objects.get()
+    assert row.status == Status.PAUSED and row.before_pause["AllowedOAuthFlowsUserPoolClient"] is True
+    assert not world.describe(row.client_id).get("AllowedOAuthFlowsUserPoolClient")
+
+
+def test_a_client_that_is_being_deleted_needs_no_emergency(world, app_client):  # noqa: F811
+    world.sandbox.fault("DeleteUserPoolClient", "throttle")
+    said = {"actor": world.people["operator"], "operation_id": new_ulid(), "reason": "over"}
+    client_states.delete_client(app_client, **said)
+    with pytest.raises(Conflict, match="being deleted"):
+        revoke(world, app_client.secrets.get())
