@@ -17,6 +17,8 @@ from clients.models import (
     Operation,
     OperationState,
     ResourceServer,
+    Rotation,
+    RotationState,
     Scope,
     Secret,
     SecretState,
@@ -32,8 +34,8 @@ DAYS = 30
 SOON = timedelta(days=7)
 # The most urgent first: what stops working, what stands still, what waits for somebody.
 URGENCY = (
-    "alarm", "pool-missing", "expired", "given-up", "ends-soon", "waiting", "unpublished", "out-of-sync", "undelivered",
-    "ends", "foreign",
+    "alarm", "asked", "pool-missing", "expired", "given-up", "overlap-over", "ends-soon", "waiting", "unpublished",
+    "out-of-sync", "undelivered", "ends", "foreign",
 )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ class Item:
     operation: Operation | None = None
     pool: UserPool | None = None
     handover: Handover | None = None
+    rotation: Rotation | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -88,6 +91,12 @@ def what_needs_attention() -> Attention:
     alarms = Handover.objects.filter(alarm_at__isnull=False).exclude(secret__state=SecretState.RETIRED)
     _add(found, "alarms", alarms.select_related("app_client__tenant", "secret").order_by("alarm_at"),
          lambda h: Item("alarm", h.alarm_at, h.app_client, h.secret, handover=h))  # fmt: skip
+    asked = Rotation.objects.filter(state=RotationState.REQUESTED).select_related("app_client__tenant", "old_secret")
+    _add(found, "asked", asked.order_by("started_at"),
+         lambda r: Item("asked", r.started_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
+    over = Rotation.objects.overdue().select_related("app_client__tenant", "old_secret")
+    _add(found, "overlaps", over.order_by("ends_at"),
+         lambda r: Item("overlap-over", r.ends_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
     stuck = Operation.objects.stuck().select_related("app_client__tenant", "pool")
     _add(found, "operations", stuck.order_by("id"), _stuck)
     clients = AppClient.objects.present().select_related("tenant")

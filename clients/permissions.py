@@ -104,6 +104,20 @@ def can_set_policies(person: Any) -> bool:
     return _is(person, ADMINISTRATOR)
 
 
+def can_rotate_many(person: Any) -> bool:
+    """Start rotations of a filtered list."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_postpone_reminders(person: Any) -> bool:
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
+def can_end_restore(person: Any) -> bool:
+    """Let the portal change things in AWS again after a backup was restored."""
+    return _is(person, ADMINISTRATOR)
+
+
 def can_delete_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 

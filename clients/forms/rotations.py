@@ -6,6 +6,7 @@ from django import forms
 
 from clients.models import Rotation, Secret, Tenant
 from clients.models.ids import new_ulid
+from clients.services.tenants import LONGEST_OVERLAP
 
 CUSTOM = "custom"
 NAMES = {24: "24 hours", 168: "7 days", 720: "30 days"}
@@ -81,6 +82,54 @@ class ExtendForm(forms.Form):
 
 class DismissForm(forms.Form):
     reason = forms.CharField(max_length=500, label="Why it is not needed", widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class PoliciesForm(forms.Form):
+    """What rotations of a tenant may and do."""
+
+    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    lifetime_days = forms.TypedChoiceField(
+        choices=[("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("", "No end")], required=False,
+        coerce=int, empty_value=None, label="Lifetime of a new secret", help_text="Suggested when a client is created.",
+    )  # fmt: skip
+    overlap_hours = forms.IntegerField(
+        min_value=1, max_value=LONGEST_OVERLAP, label="Overlap of a rotation (hours)",
+        help_text="How long both secrets work, unless somebody chooses otherwise.",
+    )  # fmt: skip
+    overlap_hours_max = forms.IntegerField(min_value=1, max_value=LONGEST_OVERLAP, label="Longest overlap (hours)")
+    removes_automatically = forms.BooleanField(
+        required=False, label="Remove the old secret when the overlap is over",
+        help_text="Only if the new one was tested and the customer said that it is in use. Else the portal reminds.",
+    )  # fmt: skip
+    members_may_rotate = forms.BooleanField(
+        required=False, label="Its managers may start a rotation", help_text="They may finish and extend one anyway."
+    )
+
+
+class BulkRotateForm(forms.Form):
+    run_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
+    overlap_hours = forms.TypedChoiceField(
+        choices=[(str(hours), name) for hours, name in NAMES.items()], coerce=int, initial="168",
+        label="How long both secrets work", help_text="A client whose tenant’s policy allows less is left out.",
+    )  # fmt: skip
+    reason = forms.CharField(
+        max_length=500, help_text="It stands in the activity of each client.", widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class PostponeForm(forms.Form):
+    until = forms.DateField(
+        required=False, label="Remind again from", widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Left empty: never again for this end.",
+    )  # fmt: skip
+    reason = forms.CharField(max_length=200)
+
+
+class LeaveRestoreForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500, label="What you found and did", widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="It stands in the activity.",
+    )  # fmt: skip
 
 
 class RevokeForm(OnceForm):

@@ -2,6 +2,7 @@
 
 from clients.models.app_clients import AppClient, Status, attention_needs
 from clients.models.audit import AuditEntry, AuditOrigin, AuditQuerySet, Outcome
+from clients.models.bulk import BulkItem, BulkRun
 from clients.models.handovers import Handover, HandoverState
 from clients.models.operations import EVERYTHING, LIVE, Operation, OperationState, Priority, is_overtaken
 from clients.models.people import TENANT_ROLES, Invitation, Role, User
@@ -15,6 +16,8 @@ from clients.models.pools import (
     TriggerMode,
     UserPool,
 )
+from clients.models.reminders import Reminder, ReminderKind
+from clients.models.restores import Restore
 from clients.models.rotations import UNDER_WAY, Rotation, RotationState
 from clients.models.secrets import Secret, SecretState
 from clients.models.tenants import (
@@ -41,6 +44,8 @@ __all__ = [
     "AuditEntry",
     "AuditOrigin",
     "AuditQuerySet",
+    "BulkItem",
+    "BulkRun",
     "ClientOverride",
     "Handover",
     "HandoverState",
@@ -49,7 +54,10 @@ __all__ = [
     "OperationState",
     "Outcome",
     "Priority",
+    "Reminder",
+    "ReminderKind",
     "ResourceServer",
+    "Restore",
     "Retirement",
     "RetirementState",
     "Role",

@@ -129,6 +129,9 @@ class AppClient(models.Model):
     secret_lifetime_days = models.PositiveSmallIntegerField(null=True, blank=True)
     no_expiry_reason = models.CharField(max_length=200, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    remind_at = models.DateTimeField(null=True, help_text="When its end is looked at next, to remind of it.")
+    reminders_after = models.DateTimeField(null=True, help_text="Nobody is reminded before then.")
+    reminders_reason = models.CharField(max_length=200, blank=True)
     before_pause = models.JSONField(null=True, blank=True, help_text="The flows Cognito held when it was paused.")
     generation = models.PositiveIntegerField(
         default=1, help_text="Raised by every change; a form carries the one it saw."
@@ -166,6 +169,7 @@ class AppClient(models.Model):
         ]
         indexes = [
             models.Index(fields=["expires_at"]),
+            models.Index(fields=["remind_at"], name="client_remind"),
             models.Index(fields=["status"]),
             models.Index("id", name="client_unpublished", condition=Q(document_version__gt=F("published_version"))),
             models.Index("id", name="client_out_of_sync", condition=~Q(drift=[])),

@@ -71,6 +71,7 @@ class Rotation(models.Model):
     removed_at = models.DateTimeField(null=True, help_text="When the one that had to go was gone.")
     finished_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField(default=timezone.now)
+    remind_at = models.DateTimeField(null=True, help_text="When its end is looked at next, to remind of it.")
     last_error = models.CharField(max_length=500, blank=True)
 
     objects = RotationQuerySet.as_manager()

@@ -22,7 +22,7 @@ from clients.models import (
     TenantValue,
     UserPool,
 )
-from clients.services import audit
+from clients.services import audit, restores
 from clients.validators import DOCUMENT_MAX_BYTES, clean_value
 
 logger = logging.getLogger(__name__)
@@ -301,6 +301,8 @@ def _note_failure(app_client: AppClient, error: Exception) -> None:
 def publish_due(limit: int = 100) -> int:
     """Publishes where model and table differ, longest waiting first; how many. Creating clients are left to their
     operation's own step."""
+    if restores.is_on():
+        return 0
     now = timezone.now()
     due = AppClient.objects.unpublished().exclude(status=Status.CREATING).exclude(publish_after__gt=now)
     due = due.select_related("pool", "tenant").order_by(F("publish_after").asc(nulls_first=True), "pk")

@@ -39,7 +39,7 @@ def acknowledge(rotation: Rotation, *, actor: User | None, via: str = "web") -> 
         if new is None or not Secret.objects.filter(pk=new.pk, delivered_at__isnull=False).exists():
             raise Conflict("Nobody was shown the new secret yet, so nobody can use it.")
         counted_anew = Greatest(F("ends_at"), now + timedelta(hours=rotation.overlap_hours))
-        if first.update(acknowledged_at=now, acknowledged_by=actor, ends_at=counted_anew):
+        if first.update(acknowledged_at=now, acknowledged_by=actor, ends_at=counted_anew, remind_at=None):
             rotation.refresh_from_db(fields=["acknowledged_at", "ends_at"])
             Secret.objects.filter(pk=new.pk).update(state=SecretState.CURRENT)
             Secret.objects.filter(pk=rotation.old_secret_id).update(state=SecretState.RETIRING)

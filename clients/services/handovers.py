@@ -19,7 +19,7 @@ from clients.errors import AlreadyShown, Conflict, InvalidInput, PortalError, re
 from clients.models import Handover, Outcome, Secret, SecretState, Status, Tenant, User
 from clients.models.handovers import PIN_TRIES
 from clients.sealing import SecretValue
-from clients.services import audit
+from clients.services import audit, restores
 from clients.services.evidence import acknowledge_stored
 from clients.services.rotations import request_rotation
 from clients.services.secrets import reveal_secret
@@ -78,6 +78,7 @@ def offer_by_link(
 
 def _offer(secret: Secret, hours: int, actor: User, via: str, *, pin: str = "", **how: Any) -> Handover:
     app_client = secret.app_client
+    restores.refuse_while_on()
     refuse({"hours": [] if hours in HOURS else [f"A hand-over lasts one of {', '.join(map(str, HOURS))} hours."]})
     if app_client.status in (Status.CREATING, Status.DELETED):
         raise Conflict("The client is not there to be handed over." if app_client.status == Status.DELETED
@@ -271,6 +272,8 @@ def keeps_until(secret: Secret) -> datetime:
 def erase_due() -> int:
     """Sealed copies nobody was shown within their tenant's keep period are erased; then only rotating helps. Returns
     how many."""
+    if restores.is_on():
+        return 0
     sealed = Secret.objects.undelivered().filter(sealed_value__isnull=False)
     waiting = sealed.exclude(app_client__status=Status.CREATING)
     count = 0

@@ -32,7 +32,10 @@ def change_lifetime(
     with transaction.atomic():
         claims.raise_generation(app_client, generation)
         AppClient.objects.filter(pk=app_client.pk).update(
-            secret_lifetime_days=days, no_expiry_reason=after["reason"], expires_at=ends_at
+            secret_lifetime_days=days,
+            no_expiry_reason=after["reason"],
+            expires_at=ends_at,
+            remind_at=None,
         )
         app_client.secrets.filter(state=SecretState.CURRENT).update(expires_at=ends_at)
         detail = {"before": before, "after": after}

@@ -1,6 +1,7 @@
 """Mail the portal sends, as plain text and the same text in one layout; never a secret in it."""
 
 import logging
+from datetime import datetime
 from smtplib import SMTPException
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clients.errors import scrubbed
-from clients.models import AppClient, Handover, User
+from clients.models import AppClient, Handover, ReminderKind, User
 from clients.services.handovers import link_to
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,16 @@ def send_change_request(app_client: AppClient, text: str, *, who: User, to: User
     link = f"{settings.BASE_URL}{reverse('client-overview', args=[app_client.public_id])}"
     context = {"app_client": app_client, "text": scrubbed(text), "who": who, "link": link}
     return _send(f"A change of {app_client} is asked for", "change_request", context, to.email)
+
+
+def send_reminder(app_client: AppClient, kind: str, ends_at: datetime, days: int, email: str) -> bool:
+    """To the contact or the customer: what ends when, and one link to the step."""
+    link = f"{settings.BASE_URL}{reverse('client-secrets', args=[app_client.public_id])}"
+    context = {"app_client": app_client, "kind": kind, "ends_at": ends_at, "days": days, "link": link,
+               "organisation": settings.ORGANISATION}  # fmt: skip
+    when = "today" if days == 0 else f"within {days} day{'' if days == 1 else 's'}"
+    what = "The overlap" if kind == ReminderKind.OVERLAP else "A secret"
+    return _send(f"{what} of {app_client} ends {when}", "reminder", context, email)
 
 
 def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:

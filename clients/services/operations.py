@@ -17,7 +17,7 @@ from django.utils import timezone
 from clients.errors import AuditUnavailable, Conflict, OutcomeUnknown, PortalError, Throttled
 from clients.models import LIVE, AppClient, Operation, OperationState, Outcome, Priority, User, is_overtaken
 from clients.models.ids import new_ulid
-from clients.services import audit
+from clients.services import audit, restores
 from clients.services.crash import crash
 from clients.services.pool_lease import LONGEST_LOOK, LONGEST_WAIT, pool_lease
 
@@ -103,8 +103,9 @@ def begin(
     """Writes the intent: the row, leased to the caller, and the audit entry "started". Inside the caller's transaction.
 
     `params` is what the person asked for and tells a repeated form from another one; `told` is kept beside it for the
-    trail. Raises Conflict when the target has a live operation already.
+    trail. Raises Conflict when the target has a live operation already, and in restore mode.
     """
+    restores.refuse_while_on()
     try:
         with transaction.atomic(savepoint=False):  # a Conflict undoes the caller's whole transaction anyway
             operation = Operation.objects.create(
@@ -335,6 +336,8 @@ def claim(operation: Operation) -> bool | None:
 
 def resume_due(limit: int = 50) -> int:
     """Drives what is due, most urgent first. Returns how many operations were taken up."""
+    if restores.is_on():
+        return 0
     due = Operation.objects.due(longest_lease(), LONGEST_PAUSE)
     due = due.select_related("actor", "app_client__pool", "app_client__tenant", "pool")
     return sum(_resume(operation) for operation in due[:limit])
@@ -357,6 +360,7 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
     """Puts a waiting, refused or given-up operation on again, now. Refused when its target has another live one, or a
     later one: what was wished for then may not be what is wished for now."""
     now = timezone.now()
+    restores.refuse_while_on()
     if Operation.objects.filter(pk=operation.pk).filter(is_overtaken()).exists():
         raise Conflict("There was a later change to this. Look at what it is now, and change that if you need to.")
     settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS

@@ -13,7 +13,7 @@ from clients.aws import claims_table
 from clients.aws.cognito import Described, Gateway, pause_between_calls
 from clients.errors import NotFound, PortalError
 from clients.models import AppClient, Operation, Outcome, Status, UserPool
-from clients.services import audit, claims
+from clients.services import audit, claims, restores
 from clients.services.pools import check_presence
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,9 @@ def check_document(app_client: AppClient) -> bool:
         return True
     if held.document == wanted:
         return True
+    if restores.is_on():
+        _note_document(fresh)
+        return False
     above = max(wanted.version, held.version) + 1
     with transaction.atomic():
         same = AppClient.objects.filter(
@@ -130,6 +133,12 @@ def check_document(app_client: AppClient) -> bool:
             detail = {"held": found, "version_held": held.version}
             audit.append("attributes:repair", Outcome.OK, actor=None, via="portal", app_client=fresh, detail=detail)
     return False
+
+
+def _note_document(app_client: AppClient) -> None:
+    """Reported, not repaired: what stands in the table may be newer than what a restored database knows."""
+    if "document" not in app_client.drift and app_client.drift != ["missing"]:
+        AppClient.objects.filter(pk=app_client.pk).update(drift=[*app_client.drift, "document"])
 
 
 # --- Clients nobody here knows -------------------------------------------------------------------

@@ -22,7 +22,7 @@ from clients.models import (
     Status,
     User,
 )
-from clients.services import audit, claims, client_states, operations, secrets
+from clients.services import audit, claims, client_states, operations, restores, secrets
 from clients.services import secret_records as records
 from clients.services.app_clients import client_of
 from clients.services.operations import Record, begin, drive, find_repeated, step
@@ -49,6 +49,7 @@ def revoke_secret(
     problems = {"reason": [] if reason.strip() else ["Say what happened: the tenant will ask."]}
     problems["typed"] = [] if typed.strip() == secret.ending else [f"Type {secret.ending}, the secret's last four."]
     refuse(problems)
+    restores.refuse_while_on()
     with transaction.atomic():
         rotation = _write(secret, actor, reason.strip()[:500], stop_now, via, operation_id)
     if rotation.stops_tokens:
@@ -185,7 +186,7 @@ def _deny(operation: Operation, unknown: bool) -> Record:
 @step(REVOKE, "look")
 def _look(operation: Operation, unknown: bool) -> Record:
     """Kept already where a resuming was given up for it: what it found may be either."""
-    is_kept = AppClient.objects.filter(pk=operation.app_client_id, before_pause__isnull=False).exists()
+    is_kept = AppClient.objects.filter(operations=operation, before_pause__isnull=False).exists()
     return client_states.keep_flows(operation) if of_operation(operation).stops_tokens and not is_kept else dict
 
 

@@ -153,7 +153,7 @@ def extend_overlap(rotation: Rotation, *, hours: int, actor: User, via: str = "w
         if hours < SHORTEST or ends_at > now + timedelta(hours=most):
             raise InvalidInput({"hours": [f"Both may work for at most {most} hours from now on."]})
         same = Rotation.objects.filter(pk=fresh.pk, state=RotationState.OPEN, ends_at=fresh.ends_at)
-        if not same.update(ends_at=ends_at, last_error=""):
+        if not same.update(ends_at=ends_at, remind_at=None, last_error=""):
             raise Conflict("This rotation was changed just now, or is over. Look at it again.")
         note("extend", fresh, actor, via, hours=hours, both_until=ends_at.isoformat())
     return ends_at

@@ -9,7 +9,7 @@ from django.utils import timezone
 from clients.errors import PortalError
 from clients.models import Operation, Rotation, RotationState, User
 from clients.models.ids import new_ulid
-from clients.services import clocks, revocations
+from clients.services import clocks, restores, revocations
 from clients.services.rotations import AUTOMATICALLY, CANCEL, FINISH, ROTATE, cancel_rotation, finish_rotation
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,8 @@ NEVER_WORKED = "The new secret was never accepted."
 
 def advance_due(limit: int = 20) -> int:
     """How many moved. One's trouble is its own: it is written down there, and has its next turn later."""
+    if restores.is_on():
+        return 0
     now = timezone.now()
     soon = Q(next_try_at__lte=now) | Q(next_try_at__gt=now + 2 * LONG_PAUSE)  # by a clock that went wrong
     rows = Rotation.objects.filter(soon)

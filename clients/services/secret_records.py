@@ -82,7 +82,9 @@ def settle_on(app_client: AppClient, secret: Secret) -> None:
     """It is the client's current secret, and its end the client's."""
     Secret.objects.filter(pk=secret.pk).update(state=SecretState.CURRENT)
     expires_at = Secret.objects.values_list("expires_at", flat=True).get(pk=secret.pk)
-    AppClient.objects.filter(pk=app_client.pk).update(expires_at=expires_at)
+    AppClient.objects.filter(pk=app_client.pk).update(
+        expires_at=expires_at, remind_at=None, reminders_after=None, reminders_reason=""
+    )
     AppClient.objects.filter(pk=app_client.pk, status=Status.ROTATING).update(status=Status.ACTIVE)
 
 

@@ -7,7 +7,7 @@ from clients import sealing
 from clients.errors import AlreadyShown, Conflict
 from clients.models import AppClient, Handover, Outcome, Secret, Status, User
 from clients.sealing import Sealed, SecretValue
-from clients.services import audit
+from clients.services import audit, restores
 
 
 def _binding(secret: Secret) -> str:
@@ -44,6 +44,7 @@ def reveal_secret(
     (Conflict) while it is handed over to somebody else. Raises AlreadyShown to everyone who comes second, Conflict
     while the client is still being created. If the answer is lost on its way the value is lost too: rotate.
     """
+    restores.refuse_while_on()
     if secret.app_client.status == Status.CREATING:
         raise Conflict("The client is still being created. Its secret can be shown once it is active.")
     with transaction.atomic():

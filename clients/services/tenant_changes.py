@@ -25,7 +25,7 @@ from clients.models import (
 )
 from clients.models.ids import new_ulid
 from clients.models.operations import OperationQuerySet
-from clients.services import audit
+from clients.services import audit, restores
 from clients.services.client_states import PAUSE as CLIENT_PAUSE
 from clients.services.client_states import delete_client, pause_client, resume_client
 
@@ -113,6 +113,8 @@ def to_follow(change: TenantChange) -> QuerySet[AppClient]:
 
 def advance_due(limit: int = 5) -> int:
     """Takes each tenant's change a client further; how many moved."""
+    if restores.is_on():
+        return 0
     due = TenantChange.objects.filter(finished_at__isnull=True, next_try_at__lte=timezone.now())
     return sum(advance(change) for change in due.select_related("tenant", "started_by")[:limit])
 

@@ -16,6 +16,8 @@ from clients.services import audit, claims
 from clients.services.attributes import typed_values
 from clients.validators import SLUG_MAX, check_slug, is_plain_line
 
+LONGEST_OVERLAP = 24 * 90  # hours
+POLICIES = ("lifetime_days", "overlap_hours", "overlap_hours_max", "removes_automatically", "members_may_rotate")
 LONGEST_KEEP = 365  # days
 T = TypeVar("T")
 
@@ -89,6 +91,31 @@ def change_tenant(
             detail["contact_email"] = {"changed": True}
         audit.append("tenant:change", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
     return True
+
+
+def set_policies(tenant: Tenant, *, actor: User, generation: int, via: str = "web", **policies: Any) -> bool:
+    """What rotations of this tenant may and do, by `POLICIES`; True when anything differed. Refused: hours or days
+    outside what they can be (InvalidInput by field); a form older than the tenant (Conflict)."""
+    before = Tenant.objects.get(pk=tenant.pk)
+    if all(getattr(before, name) == policies[name] for name in POLICIES):
+        return False
+    refuse(_policy_problems(**policies))
+    with transaction.atomic():
+        same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
+        if not same.update(generation=F("generation") + 1, **{name: policies[name] for name in POLICIES}):
+            raise Conflict("Somebody changed this tenant since you opened the page. Look at it as it is now first.")
+        detail = {"before": {name: getattr(before, name) for name in POLICIES}, "after": policies}
+        audit.append("tenant:change_policies", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
+    return True
+
+
+def _policy_problems(*, overlap_hours: int, overlap_hours_max: int, **rest: Any) -> dict[str, list[str]]:
+    problems: dict[str, list[str]] = {"overlap_hours": [], "overlap_hours_max": []}
+    if not 1 <= overlap_hours_max <= LONGEST_OVERLAP:
+        problems["overlap_hours_max"].append(f"1 to {LONGEST_OVERLAP} hours.")
+    if not 1 <= overlap_hours <= max(overlap_hours_max, 1):
+        problems["overlap_hours"].append("At least an hour, and no longer than the longest.")
+    return problems
 
 
 def suggest_slug(name: str) -> str:

@@ -46,7 +46,8 @@ def client_list(request: HttpRequest) -> HttpResponse:
         "clients/client_list.html",
         {
             "nav": "clients", "page": page, "following": following, "filters": filters, "count": count,
-            "may_create": permissions.can_create_client(user), "is_first_page": is_first,
+            "may_create": permissions.can_create_client(user),
+            "may_rotate": permissions.can_rotate_many(user), "is_first_page": is_first,
             "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
             "is_empty": not page and is_first and not filters.is_used,
             "bulk": ContactForm(user=user) if page and permissions.can_set_contact(user) else None,

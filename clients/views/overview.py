@@ -111,6 +111,7 @@ DRIFT = {
     "access_token_seconds": "the token validity",
     "flow": "the client-credentials flow",
     "secrets": "its secrets",
+    "document": "the published attributes",
 }
 
 

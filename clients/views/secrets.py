@@ -32,6 +32,7 @@ def client_secrets(request: HttpRequest, public_id: str) -> HttpResponse:
     context = {
         "held": held, "pair": [*held, None, None][:2], "may_show": permissions.can_show_secret(user),
         "may_rotate": permissions.can_rotate_secret(user) and app_client.status == Status.ACTIVE,
+        "may_postpone": permissions.can_postpone_reminders(user),
         "may_revoke": permissions.can_revoke_secret(user) and app_client.client_id is not None,
     }  # fmt: skip
     return client_page(request, app_client, "secrets", context | rotation_context(rotation, user))

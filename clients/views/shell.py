@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from clients import permissions
 from clients.models import AppClient, AttributeDefinition, Operation, Scope, Tenant, UserPool
+from clients.services import restores
 from clients.views.theme import NEXT, current_theme
 
 COUNT_CAP = 1000
@@ -48,6 +49,10 @@ class Shell:
         """Capped, so that the navigation costs the same with any number of clients."""
         found = AppClient.objects.visible_to(self.user).present()[: COUNT_CAP + 1].count()
         return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
+
+    @cached_property
+    def is_restored(self) -> bool:
+        return restores.is_on()
 
     @property
     def may_see_tenants(self) -> bool:

@@ -75,6 +75,7 @@ def tenant_frame(
     frame = {
         "nav": "tenants", "tenant": tenant, "may_change": permissions.can_change_tenants(user),
         "may_create_client": permissions.can_create_client(user),
+        "may_set_policies": permissions.can_set_policies(user),
     }  # fmt: skip
     return render(request, f"clients/tenant_{template}.html", frame | context, status=status)
 

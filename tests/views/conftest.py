@@ -11,6 +11,7 @@ from django.utils import timezone
 from clients.models import (
     AppClient,
     AttributeDefinition,
+    BulkRun,
     Handover,
     Invitation,
     ResourceServer,
@@ -185,6 +186,11 @@ def _rotation(app_client):
     return [found.public_id]
 
 
+def _run(app_client):
+    found = BulkRun.objects.filter(finished_at=None).first()
+    return [(found or BulkRun.objects.create(overlap_hours=24, started_by=app_client.created_by)).public_id]
+
+
 def _retirement(app_client):
     server = ResourceServer.objects.get(identifier="orders")
     going = Retirement.objects.first() or Retirement.objects.create(
@@ -223,7 +229,8 @@ ARGUMENTS = {
         ),
         _rotation,
     ),
-    **dict.fromkeys(("tenant-page", "tenant-details", "tenant-values", "customer-home-as"), _tenant),
+    "bulk-run": _run,
+    **dict.fromkeys(("tenant-policies", "tenant-page", "tenant-details", "tenant-values", "customer-home-as"), _tenant),
     **dict.fromkeys(("attribute-change", "attribute-retire", "attribute-restore"), _definition),
     **dict.fromkeys(("server-page", "server-api", "server-change", "server-retire"), _server),
 }

@@ -39,6 +39,7 @@ from tests.conftest import ConfirmedClient
 from tests.support import PASSWORD
 from tests.views.forms import Form, forms_of
 from tests.views.test_permissions import TABLE
+from tests.views.typed import NO_FORM, TYPED
 
 LEAK = "leaked"
 WRITES = """CreateUserPoolClient UpdateUserPoolClient DeleteUserPoolClient AddUserPoolClientSecret CreateResourceServer
@@ -172,54 +173,6 @@ def compared(desk, who, form, filled, button=(), asked_before=frozenset()):
 
 # --- Every form of every page ------------------------------------------------------------------------------
 
-NEW_PASSWORD = "another long passphrase"  # noqa: S105
-# What is typed into the forms of a route so that they are taken; the rest is sent as the page fills it in.
-TYPED = {
-    "client-create": {"name": "extra-check", "scopes": ["orders/read"]},
-    "handover-create": {"to": "link"},
-    "change-request": {"text": "More"},
-    "client-settings": {"notes": "Mine"},
-    "client-lifetime": {"secret_lifetime": "90"},
-    "client-scopes": {"scopes": ["orders/read", "orders/write"]},
-    "client-attributes": {"attribute:rate_limit": "7"},
-    "client-pause": {"reason": "Holidays"},
-    "secret-rotate": {"overlap": "24", "reason": "Yearly"},
-    "secret-revoke": {"reason": "Leaked", "typed": "{ending}"},
-    "rotation-finish": {"reason": "They called", "typed": "{ending}"},
-    "rotation-dismiss": {"reason": "Not needed"},
-    "client-resume": {"reason": "Back"},
-    "client-delete": {"reason": "Done", "typed": "northwind-orders-prod"},
-    "tenant-create": {"name": "Extra Ltd", "slug": "extra", "attribute:tier": "gold"},
-    "tenant-details": {"keep_days": "9"},
-    "tenant-values": {"attribute:rate_limit": "7"},
-    "tenant-change-start": {"reason": "Left", "typed": "acme-robotics"},
-    "attribute-define": {"claim_name": "region", "type": "string"},
-    "attribute-change": {"description": "Mine"},
-    "server-create": {"identifier": "bills", "name": "Bills", "scope-0-name": "read", "scope-0-description": "Read"},
-    "server-api": {"api_kind": "rest", "api_url": "https://api.example/"},
-    "server-change": {"description:read": "Mine"},
-    "server-retire": {"reason": "Old", "scopes": ["read"]},
-    "person-invite": {"email": "new@portal.example", "role": "support"},
-    "person-role": {"role": "auditor"},
-    "person-factor-remove": {"reason": "Lost"},
-    "account_change_password": {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD},
-    "account_reset_password": {"email": "support@portal.example"},
-    "account_login": {"login": "manager@northwind.example", "password": PASSWORD},
-    "invitation-accept": {"name": "Nora", "password": NEW_PASSWORD},
-}  # fmt: skip
-# Routes that take a POST and have no form that a page shows here, with the reason.
-NO_FORM = {
-    "openid_connect_login": "leads to the identity provider, from the sign-in page where one is set up",
-    "openid_connect_callback": "where the identity provider sends people back",
-    "handover-stored": "on the one answer that shows a secret; see test_handovers.py",
-    "healthz": "no page: it answers whatever it is asked",
-    "client-export": "a link with filters; what is sent to it is asked for again by GET",
-    "mfa_login_webauthn": "signs in by a passkey alone, on the page of account_login",
-    "mfa_remove_webauthn": "needs a passkey, which only a browser can make",
-    "mfa_authenticate": "stands between two halves of a sign-in; see test_second_factor.py",
-    "account_reset_password_from_key": "behind a mailed link; a form of two passwords",
-}
-
 
 def handed_over(world):
     """(the code of a link, the pages of a member something waits for); and a client nobody was handed over yet."""
@@ -231,20 +184,30 @@ def handed_over(world):
     return code, own
 
 
-def companions(world, app_client):
-    """Something in every state that pages have a form for; returns addresses beside those of the routes."""
-    admin, said = world.people["administrator"], {"actor": world.people["administrator"]}
-    paused = world.create(name="paused")
-    client_states.pause_client(paused, operation_id=new_ulid(), reason="Holidays", **said)
-    shown = world.create(name="shown", tenant=world.tenants["acme-robotics"])
-    Secret.objects.filter(app_client=shown).update(delivered_at=timezone.now(), delivered_to=admin)
-    people.deactivate(world.people["auditor"], **said)
+def in_rotation(world, said):
+    """A client both of whose secrets work, and one for which a rotation is asked; the pages with their forms."""
     rotating = world.create(name="rotating")
     rotations.start_rotation(rotating, operation_id=new_ulid(), overlap_hours=24, **said)
     for each in rotating.secrets.all():
         secrets.reveal_secret(each, **said)
     leaking = world.create(name="leaking")
     rotations.request_rotation(leaking.secrets.get(), "“This wasn’t me”")
+    going = Rotation.objects.get(app_client=rotating).public_id
+    return [
+        *(reverse("client-secrets", args=[each.public_id]) for each in (rotating, leaking)),
+        reverse("rotation-finish", args=[going]), reverse("rotation-cancel", args=[going]),
+    ]  # fmt: skip
+
+
+def companions(world, app_client):
+    """Something in every state that pages have a form for; returns addresses beside those of the routes."""
+    admin, said = world.people["administrator"], {"actor": world.people["administrator"]}
+    rotating = in_rotation(world, said)
+    paused = world.create(name="paused")
+    client_states.pause_client(paused, operation_id=new_ulid(), reason="Holidays", **said)
+    shown = world.create(name="shown", tenant=world.tenants["acme-robotics"])
+    Secret.objects.filter(app_client=shown).update(delivered_at=timezone.now(), delivered_to=admin)
+    people.deactivate(world.people["auditor"], **said)
     token = people.invite("nora@portal.example", "support", **said)
     attributes.retire_definition(AttributeDefinition.objects.get(claim_name="rate_limit"), generation=1, **said)
     retired = attributes.define_attribute(claim_name="old", type="string", **said)
@@ -259,19 +222,12 @@ def companions(world, app_client):
     TOTP.activate(world.people["support"], "A" * 32)
     for operation in WRITES:  # from here on Cognito and DynamoDB stay as they are
         world.sandbox.fault(operation, "throttle", times=10_000)
-    stuck = {
-        "access_token_seconds": 7200,
-        "name": "stuck",
-        "generation": shown.generation,
-        "notes": "",
-        "contact": None,
-    }
+    stuck = {"access_token_seconds": 7200, "name": "stuck", "generation": shown.generation, "notes": "",
+             "contact": None}  # fmt: skip
     app_clients.change_settings(shown, operation_id=new_ulid(), **stuck, **said)
     create = reverse("client-create") + "?tenant=northwind&pool=prod"
     return token, [
-        reverse("client-secrets", args=[rotating.public_id]), reverse("client-secrets", args=[leaking.public_id]),
-        reverse("rotation-finish", args=[Rotation.objects.get(app_client=rotating).public_id]),
-        reverse("rotation-cancel", args=[Rotation.objects.get(app_client=rotating).public_id]),
+        *rotating,
         create, reverse("client-resume", args=[paused.public_id]), reverse("client-secrets", args=[shown.public_id]),
         reverse("client-overview", args=[shown.public_id]), reverse("retirement-page", args=[going.public_id]),
         reverse("attribute-restore", args=[retired.pk]), reverse("tenant-change-start", args=["acme-robotics", "off-board"]), *(reverse("person-page", args=[p.pk]) for p in world.people.values()),
@@ -297,7 +253,19 @@ def route_of(action):
 
 def area(route):
     if route.startswith(
-        ("client", "secret", "rotation", "snippet", "contact", "operation", "home", "theme", "hand", "change-request")
+        (
+            "client",
+            "secret",
+            "rotation",
+            "bulk",
+            "snippet",
+            "contact",
+            "operation",
+            "home",
+            "theme",
+            "hand",
+            "change-request",
+        )
     ):
         return "clients"
     return "catalogue" if route.startswith(("tenant", "attribute", "server", "scope", "retirement")) else "people"

@@ -10,11 +10,13 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from clients.services import (
+    bulk_rotations,
     claims,
     handovers,
     operations,
     pool_sync,
     pools,
+    reminders,
     retirements,
     rotations_due,
     tenant_changes,
@@ -27,11 +29,19 @@ AFTER_A_FAILURE = 5.0  # seconds
 JOBS = (
     operations.resume_due,
     rotations_due.advance_due,
+    bulk_rotations.advance_due,
     tenant_changes.advance_due,
     retirements.advance_due,
     claims.publish_due,
 )
-QUIET_JOBS = (usage.collect_due, handovers.erase_due, pools.check_due, pool_sync.compare_due, pool_sync.observe_due)
+QUIET_JOBS = (
+    usage.collect_due,
+    handovers.erase_due,
+    reminders.send_due,
+    pools.check_due,
+    pool_sync.compare_due,
+    pool_sync.observe_due,
+)
 
 
 class Command(BaseCommand):
