@@ -157,6 +157,11 @@ def can_take_handover(person: Any) -> bool:
     return _is(person, MANAGER, DEVELOPER)
 
 
+def can_find_secret(person: Any) -> bool:
+    """Ask whose a secret is that somebody found somewhere. Whoever may then revoke it."""
+    return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT)
+
+
 def can_get_token(person: Any) -> bool:
     """With a secret typed by hand; auditors act on nothing."""
     return _is(person, ADMINISTRATOR, OPERATOR, SUPPORT, MANAGER, DEVELOPER)

@@ -121,3 +121,9 @@ def fingerprint(value: SecretValue) -> tuple[str, str]:
     """(key id, HMAC-SHA256 hex) under the first fingerprint key: answers "whose is this?" without storing it."""
     key_id, key = next(iter(read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS").items()))
     return key_id, hmac.new(key, value.reveal().encode(), "sha256").hexdigest()
+
+
+def fingerprints(value: SecretValue) -> list[tuple[str, str]]:
+    """(key id, HMAC-SHA256 hex) under every fingerprint key: rows of before a new first key are found by their own."""
+    ring = read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS")
+    return [(key_id, hmac.new(key, value.reveal().encode(), "sha256").hexdigest()) for key_id, key in ring.items()]

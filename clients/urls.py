@@ -21,6 +21,7 @@ from clients.views import (
     health,
     home,
     invitations,
+    leaks,
     operations,
     overview,
     people,
@@ -65,8 +66,15 @@ class ActivityForm(Ulid):
     regex = "csv|jsonl"
 
 
+class Scanner(Ulid):
+    """Which secret scanner a rule file is for."""
+
+    regex = "gitleaks|detect-secrets|github"
+
+
 register_converter(Ulid, "ulid")
 register_converter(ActivityForm, "activity_form")
+register_converter(Scanner, "scanner")
 register_converter(TenantAct, "tenant_act")
 
 urlpatterns = [
@@ -114,6 +122,8 @@ urlpatterns = [
     path("clients/<ulid:public_id>/pause/", client_states.client_pause, name="client-pause"),
     path("clients/<ulid:public_id>/resume/", client_states.client_resume, name="client-resume"),
     path("clients/<ulid:public_id>/delete/", client_states.client_delete, name="client-delete"),
+    path("whose/", leaks.secret_find, name="secret-find"),
+    path("whose/rules/<scanner:name>/", leaks.scanner_rules, name="scanner-rules"),
     path("tenants/", tenants.tenant_list, name="tenant-list"),
     path("tenants/new/", tenants.tenant_create, name="tenant-create"),
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant-page"),

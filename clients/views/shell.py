@@ -76,6 +76,10 @@ class Shell:
         return permissions.can_manage_people(self.user)
 
     @property
+    def may_find_secret(self) -> bool:
+        return permissions.can_find_secret(self.user)
+
+    @property
     def may_see_operations(self) -> bool:
         return permissions.can_see_operations(self.user)
 

@@ -27,6 +27,7 @@ WORDS = {
     "bulk:stop": "Stop starting rotations",
     "restore:enter": "Enter restore mode",
     "restore:leave": "End restore mode",
+    "secret:find": "Ask whose a secret is",
     "secret:erase": "Erase a sealed copy nobody was shown",
     "handover:create": "Hand over",
     "handover:mail": "Mail the hand-over",

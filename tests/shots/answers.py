@@ -158,6 +158,15 @@ def refused_person(page: Page, facts: Facts) -> None:
     confirm(page, facts)
 
 
+def secret_found(page: Page, facts: Facts) -> None:
+    """One that is shown in this very browser and what is left of it when cut."""
+    secret_shown(page, facts)
+    value = page.locator("#sec .plain").text_content() or ""
+    page.goto("/whose/")
+    page.get_by_label("What you found").fill(f"CLIENT_SECRET={value}\n\n{value[:40]}\n")
+    press(page, "Find its client")
+
+
 def wrong_password(page: Page, facts: Facts) -> None:
     page.context.clear_cookies()
     page.goto("/account/login/")
@@ -233,6 +242,6 @@ ANSWERS: dict[str, Walk] = {
         tenant_values_review, attribute_change_review, attribute_define_review, scopes_review, server_change_review,
         stale_settings, stale_attributes, stale_values, stale_attribute, stale_server,
         refused_client, refused_tenant, refused_server, refused_settings, refused_person,
-        step_up, step_up_refused, secret_shown, wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
+        step_up, step_up_refused, secret_shown, secret_found, wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
     )
 }  # fmt: skip

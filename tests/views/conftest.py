@@ -211,6 +211,7 @@ ARGUMENTS = {
     ),
     "activity-entry": lambda app_client: [app_client.audit_entries.first().sequence],
     "activity-export": lambda app_client: ["csv"],
+    "scanner-rules": lambda app_client: ["gitleaks"],
     "mfa_remove_webauthn": lambda app_client: [1],
     "account_reset_password_from_key": lambda app_client: ["1", "used-before"],
     "operation-retry": lambda app_client: [app_client.operations.get().pk],

@@ -18,6 +18,7 @@ TYPED = {
     "rotation-finish": {"reason": "They called", "typed": "{ending}"},
     "rotation-dismiss": {"reason": "Not needed"},
     "bulk-rotate": {"reason": "Yearly"},
+    "secret-find": {"text": "nothing of ours"},
     "client-reminders": {"reason": "They are away"},
     "tenant-policies": {"overlap_hours": "24"},
     "client-resume": {"reason": "Back"},
