@@ -9,4 +9,5 @@ class ClientsConfig(AppConfig):
 
     def ready(self) -> None:
         from clients import checks  # noqa: F401  (registers the system checks)
-        from clients.services import app_clients  # noqa: F401  (registers the steps with the engine)
+        from clients.aws import keys  # noqa: F401  (lets KMS open what it sealed)
+        from clients.services import app_clients, revocations  # noqa: F401  (registers the steps with the engine)

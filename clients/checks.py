@@ -13,6 +13,8 @@ from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
+from clients.sealing import KMS_ARN
+
 DEMO_DOMAIN = ".example"  # reserved by RFC 2606: nobody's real address ends so
 KEY_BYTES = 32
 SHORTEST_SECRET_KEY = 50
@@ -51,6 +53,18 @@ def check_no_demo_accounts(app_configs: Any, **kwargs: Any) -> list[CheckMessage
             id="clients.E009",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_keys_open_what_is_sealed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Wrong or missing keys would be noticed by the first customer who is to be shown a secret."""
+    from clients.services import keys
+
+    try:
+        found = keys.unusable()
+    except (DatabaseError, ImproperlyConfigured):  # no database yet, or what is wrong is said by other checks
+        return []
+    return [Error(sentence, id="clients.E018") for sentence in found]
 
 
 def _secret_key() -> Iterator[CheckMessage]:
@@ -126,8 +140,11 @@ def _keys(variable: str) -> Iterator[CheckMessage]:
     seen = set()
     for number, entry in enumerate(entries, start=1):
         key_id, _, encoded = entry.partition(":")
-        if not key_id or not _is_key(encoded):
-            yield Error(f"{variable}: entry {number} is not id:base64 of {KEY_BYTES} bytes.", id="clients.E006")
+        is_kms = variable == "SEALING_KEYS" and KMS_ARN.fullmatch(encoded.removeprefix("kms:")) is not None
+        if not key_id or not (is_kms or _is_key(encoded)):
+            or_kms = ", nor id:kms:<ARN>" if variable == "SEALING_KEYS" else ""
+            said = f"{variable}: entry {number} is not id:base64 of {KEY_BYTES} bytes{or_kms}."
+            yield Error(said, id="clients.E006")
         elif key_id in seen:
             yield Error(
                 f"{variable}: entry {number} repeats the id {key_id}; give each key its own.", id="clients.E006"

@@ -118,6 +118,11 @@ def can_end_restore(person: Any) -> bool:
     return _is(person, ADMINISTRATOR)
 
 
+def can_rotate_keys(person: Any) -> bool:
+    """Seal everything anew under another key, on the command line."""
+    return _is(person, ADMINISTRATOR)
+
+
 def can_delete_client(person: Any) -> bool:
     return _is(person, ADMINISTRATOR, OPERATOR)
 

@@ -6,6 +6,7 @@ import os
 import re
 import secrets as random
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,6 +72,37 @@ def is_well_formed(text: str) -> bool:
     return SHAPE.fullmatch(text) is not None and _base62(zlib.crc32(text[:-6].encode()), 6) == text[-6:]
 
 
+@dataclass(frozen=True)
+class KmsKey:
+    """A key that never leaves AWS: each value is sealed under a data key of its own, which KMS opens again."""
+
+    arn: str
+
+
+KMS_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[A-Za-z0-9/_-]+", re.ASCII)
+
+
+@lru_cache(maxsize=8)
+def read_sealing_ring(text: str) -> dict[str, bytes | KmsKey]:
+    """As `read_ring`, where an entry may also be `id:kms:<ARN>`: the first one seals, every one opens."""
+    ring: dict[str, bytes | KmsKey] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        key_id, _, rest = part.partition(":")
+        if rest.startswith("kms:"):
+            arn = rest.removeprefix("kms:")
+            if not key_id or key_id in ring or not KMS_ARN.fullmatch(arn):
+                raise ImproperlyConfigured(f"SEALING_KEYS: {key_id!r} is not id:kms:<ARN of a key or an alias>.")
+            ring[key_id] = KmsKey(arn)
+        else:
+            local = read_ring(part, "SEALING_KEYS")
+            if key_id in ring:
+                raise ImproperlyConfigured(f"SEALING_KEYS: the id {key_id!r} stands there twice.")
+            ring |= local
+    if not ring:
+        raise ImproperlyConfigured("SEALING_KEYS is empty. Set at least one id:base64 key of 32 bytes.")
+    return ring
+
+
 @lru_cache(maxsize=8)
 def read_ring(text: str, name: str) -> dict[str, bytes]:
     """Key id → 32 bytes, the first one seals. Raises ImproperlyConfigured with a sentence naming the variable."""
@@ -91,24 +123,45 @@ def read_ring(text: str, name: str) -> dict[str, bytes]:
     return ring
 
 
+# (key, binding) -> (plain data key, the same as KMS wrapped it), and back; set by `clients.aws.keys`, which lies above.
+new_data_key: Callable[[KmsKey, str], tuple[bytes, bytes]] | None = None
+open_data_key: Callable[[KmsKey, bytes, str], bytes] | None = None
+
+
+def first_key_id() -> str:
+    return next(iter(read_sealing_ring(settings.SEALING_KEYS)))
+
+
 def seal(value: SecretValue, *, binding: str) -> Sealed:
-    """Seals under the first key; `binding` names the row and is authenticated, so ciphertexts cannot be swapped."""
-    key_id, key = next(iter(read_ring(settings.SEALING_KEYS, "SEALING_KEYS").items()))
+    """Seals under the first key; `binding` names the row and is authenticated, so ciphertexts cannot be swapped. Under
+    a key of KMS the wrapped data key stands before nonce and ciphertext, its length in two bytes before it."""
+    key_id, key = next(iter(read_sealing_ring(settings.SEALING_KEYS).items()))
+    before = b""
+    if isinstance(key, KmsKey):
+        if new_data_key is None:
+            raise ImproperlyConfigured("SEALING_KEYS names a key of KMS, and nothing that speaks to KMS is loaded.")
+        key, wrapped = new_data_key(key, binding)
+        before = len(wrapped).to_bytes(2, "big") + wrapped
     nonce = os.urandom(12)
-    return Sealed(key_id, nonce + AESGCM(key).encrypt(nonce, value.reveal().encode(), _aad(key_id, binding)))
+    return Sealed(key_id, before + nonce + AESGCM(key).encrypt(nonce, value.reveal().encode(), _aad(key_id, binding)))
 
 
 def open_sealed(sealed: Sealed, *, binding: str) -> SecretValue:
-    """Raises SealBroken when the key is gone, the row is not the one sealed for, or a bit changed."""
-    key = read_ring(settings.SEALING_KEYS, "SEALING_KEYS").get(sealed.key_id)
-    if key is None:
+    """Raises SealBroken when the key is gone, the row is not the one sealed for, or a bit changed; AwsError when KMS
+    does not answer."""
+    key = read_sealing_ring(settings.SEALING_KEYS).get(sealed.key_id)
+    data = sealed.data
+    if isinstance(key, KmsKey) and open_data_key is not None:
+        length = int.from_bytes(data[:2], "big")
+        key, data = open_data_key(key, data[2 : 2 + length], binding), data[2 + length :]
+    if not isinstance(key, bytes):
         raise SealBroken(
             "This secret was sealed with a key that is not configured here. Add the key to SEALING_KEYS.",
             technical=f"key id {sealed.key_id}",
         )
     try:
-        plain = AESGCM(key).decrypt(sealed.data[:12], sealed.data[12:], _aad(sealed.key_id, binding))
-    except InvalidTag:
+        plain = AESGCM(key).decrypt(data[:12], data[12:], _aad(sealed.key_id, binding))
+    except (InvalidTag, ValueError):
         raise SealBroken("The sealed secret does not open. Rotate it, and have the database looked at.") from None
     return SecretValue(plain.decode())
 

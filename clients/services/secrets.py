@@ -10,7 +10,7 @@ from clients.sealing import Sealed, SecretValue
 from clients.services import audit, restores
 
 
-def _binding(secret: Secret) -> str:
+def binding(secret: Secret) -> str:
     """Ties the ciphertext to its row, so that swapping two rows' bytes does not open either."""
     return f"tenant:{secret.app_client.tenant_id}|client:{secret.app_client.public_id}|secret:{secret.public_id}|value"
 
@@ -22,7 +22,7 @@ def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
     secret = Secret(
         app_client=app_client, ending=value.ending, fingerprint=mark, fingerprint_key_id=key_id, created_by=actor
     )
-    sealed = sealing.seal(value, binding=_binding(secret))
+    sealed = sealing.seal(value, binding=binding(secret))
     secret.sealed_value, secret.sealing_key_id = sealed.data, sealed.key_id
     secret.save(force_insert=True)
     return secret
@@ -31,7 +31,7 @@ def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
 def open_for_cognito(secret: Secret) -> SecretValue:
     """The plain value for the gateway's create. Never for a page."""
     return sealing.open_sealed(
-        Sealed(secret.sealing_key_id, bytes(secret.sealed_value or b"")), binding=_binding(secret)
+        Sealed(secret.sealing_key_id, bytes(secret.sealed_value or b"")), binding=binding(secret)
     )
 
 

@@ -106,8 +106,8 @@ def _why(app_client: AppClient, secret: SecretValue, scopes: list[str], answer: 
 
 
 def _why_unknown(app_client: AppClient, secret: SecretValue) -> tuple[str, str]:
-    _, mark = sealing.fingerprint(secret)
-    known: Any = Secret.objects.filter(app_client=app_client, fingerprint=mark).first()
+    marks = [mark for _, mark in sealing.fingerprints(secret)]
+    known: Any = Secret.objects.filter(app_client=app_client, fingerprint__in=marks).first()
     if known is None:
         return "Cognito does not know this secret for this client.", "Check that it is this client’s, and copied whole."
     if known.state == SecretState.RETIRED:

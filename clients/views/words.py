@@ -28,6 +28,7 @@ WORDS = {
     "restore:enter": "Enter restore mode",
     "restore:leave": "End restore mode",
     "secret:find": "Ask whose a secret is",
+    "keys:rotate": "Seal anew under another key",
     "secret:erase": "Erase a sealed copy nobody was shown",
     "handover:create": "Hand over",
     "handover:mail": "Mail the hand-over",

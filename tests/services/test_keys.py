@@ -1,0 +1,130 @@
+"""Keys at rest: sealed anew under the first key, by compare-and-set; what is missing or wrong is named at the start."""
+
+import base64
+
+import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from django.core.management import CommandError, call_command
+
+from clients import checks, sealing
+from clients.errors import SealBroken
+from clients.models import AuditEntry, Secret
+from clients.sealing import Sealed
+from clients.services import keys, secrets
+from clients.services.keys import FACTOR
+
+OLD, NEW = (f"{name}:{base64.b64encode(name.encode().ljust(32)).decode()}" for name in ("old", "new"))
+
+
+@pytest.fixture
+def sealed(world, settings):
+    """Three secrets and a second factor under the old key; then a new one stands in front."""
+    settings.SEALING_KEYS = OLD
+    for number in range(3):
+        world.create(name=f"c{number}")
+    seed = get_adapter().encrypt("SEED")
+    Authenticator.objects.create(user=world.people["support"], type=Authenticator.Type.TOTP, data={"secret": seed})
+    settings.SEALING_KEYS = f"{NEW},{OLD}"
+    return {secret.pk: secrets.open_for_cognito(secret).reveal() for secret in Secret.objects.all()}
+
+
+def opened():
+    return {each.pk: secrets.open_for_cognito(each).reveal() for each in Secret.objects.select_related("app_client")}
+
+
+def rotate(world):
+    return keys.rotate_keys(actor=world.people["administrator"], via="test")
+
+
+def test_everything_is_sealed_under_the_first_key_and_opens(world, sealed, settings):
+    found = rotate(world)
+    assert found.moved == 4 and found.under == {"new": 4} and opened() == sealed
+    settings.SEALING_KEYS = NEW
+    assert opened() == sealed and keys.unusable() == []
+    assert get_adapter().decrypt(Authenticator.objects.get().data["secret"]) == "SEED"
+    assert AuditEntry.objects.get(action="keys:rotate").detail["moved"] == 4
+    assert rotate(world).moved == 0 and AuditEntry.objects.filter(action="keys:rotate").count() == 1
+
+
+def test_one_revealed_meanwhile_is_left_alone(world, sealed, monkeypatch):
+    honest, first = sealing.seal, Secret.objects.first()
+
+    def seal(value, *, binding):
+        Secret.objects.filter(pk=first.pk).update(sealed_value=None, sealing_key_id="")
+        return honest(value, binding=binding)
+
+    monkeypatch.setattr(sealing, "seal", seal)
+    rotate(world)
+    first.refresh_from_db()
+    assert first.sealed_value is None and first.sealing_key_id == ""
+
+
+def test_one_that_does_not_open_is_named_and_the_others_go_on(world, sealed):
+    Secret.objects.filter(pk=min(sealed)).update(sealed_value=b"x" * 60)
+    found = rotate(world)
+    assert found.moved == 3 and len(found.broken) == 1 and "ending" in found.broken[0]
+
+
+def test_the_command_says_which_key_may_go(world, sealed, capsys):
+    call_command("rotate_keys", "--actor", "administrator@portal.example")
+    said = capsys.readouterr().out
+    assert "4 value(s) sealed anew under new." in said
+    assert "SEALING_KEYS old: 0 sealed value(s). It may be removed from SEALING_KEYS." in said
+    assert "It stays: what it marked cannot be marked anew." in said
+    with pytest.raises(CommandError, match="may not"):
+        call_command("rotate_keys", "--actor", "operator@portal.example")
+
+
+@pytest.mark.parametrize(("ring", "sentence"), [
+    (NEW, "SEALING_KEYS lacks the key 'old', which sealed"),
+    (f"{NEW},old:{base64.b64encode(bytes(32)).decode()}", "the key 'old' does not open what was sealed under it"),
+])  # fmt: skip
+def test_a_missing_or_wrong_key_refuses_to_start(sealed, settings, ring, sentence):
+    settings.SEALING_KEYS = ring
+    said = checks.check_keys_open_what_is_sealed(None)
+    assert [each.id for each in said] == ["clients.E018"] and sentence in said[0].msg
+
+
+def test_a_missing_fingerprint_key_refuses_to_start(sealed, settings):
+    settings.FINGERPRINT_KEYS = NEW
+    assert any("FINGERPRINT_KEYS lacks the key" in each.msg for each in checks.check_keys_open_what_is_sealed(None))
+
+
+# --- KMS -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kms(world, settings):
+    arn = world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"]
+    settings.SEALING_KEYS = f"cloud:kms:{arn},{NEW},{OLD}"
+    return f"cloud:kms:{arn}"
+
+
+def test_a_secret_is_sealed_under_a_data_key_of_kms(world, kms, settings):
+    secret = world.create().secrets.get()
+    assert secret.sealing_key_id == "cloud" and sealing.is_well_formed(secrets.open_for_cognito(secret).reveal())
+    settings.SEALING_KEYS = NEW
+    with pytest.raises(SealBroken):
+        secrets.open_for_cognito(secret)
+
+
+def test_moved_to_another_row_it_does_not_open(world, kms):
+    one, other = (world.create(name=name).secrets.get() for name in ("one", "other"))
+    with pytest.raises(SealBroken):
+        sealing.open_sealed(Sealed("cloud", bytes(one.sealed_value)), binding=secrets.binding(other))
+
+
+def test_rotating_goes_to_kms_and_back(world, sealed, settings):
+    arn = world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"]
+    settings.SEALING_KEYS = f"cloud:kms:{arn},{NEW},{OLD}"
+    assert rotate(world).under == {"cloud": 4} and opened() == sealed
+    settings.SEALING_KEYS = f"{NEW},cloud:kms:{arn}"
+    assert rotate(world).under == {"new": 4} and opened() == sealed
+    assert get_adapter().decrypt(Authenticator.objects.get().data["secret"]) == "SEED"
+
+
+def test_what_is_no_address_of_a_key_is_refused(settings):
+    with pytest.raises(sealing.ImproperlyConfigured, match="'cloud'"):
+        sealing.read_sealing_ring("cloud:kms:my-key")
+    assert FACTOR == "second-factor"
