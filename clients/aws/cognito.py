@@ -11,7 +11,7 @@ from django.conf import settings
 
 from clients.aws.errors import translated
 from clients.aws.sessions import aws_client
-from clients.errors import NotFound
+from clients.errors import NotFound, Throttled
 from clients.sealing import SecretValue
 
 # Describe's answer minus these can be sent back whole (cognito_facts section 1).
@@ -174,15 +174,24 @@ class Gateway:
 
         `changes(observed)` returns the fields to replace. Repeating it is harmless.
         """
-        observed = self.describe_client(client_id)
+        observed = self._describe_patiently(client_id)
         wanted = {
             key: value for key, value in observed.items() if key not in NOT_ROUND_TRIPPABLE | {"UserPoolId", "ClientId"}
         }
         wanted.setdefault("ExplicitAuthFlows", MACHINE_AUTH_FLOWS)
         wanted |= changes(observed)
         self._call("update_user_pool_client", ClientId=client_id, **wanted)
-        after = self.describe_client(client_id)
+        after = self._describe_patiently(client_id)
         return Changed(observed, after, _differences(wanted, after))
+
+    def _describe_patiently(self, client_id: str) -> Described:
+        """A throttled look beside a write is repeated here: else the write would be made again for its sake."""
+        for _ in range(3):
+            try:
+                return self.describe_client(client_id)
+            except Throttled:
+                pause_between_calls()
+        return self.describe_client(client_id)
 
     def create_resource_server(self, server: RemoteServer) -> None:
         self._call("create_resource_server", **server.as_request())

@@ -280,7 +280,8 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
         state = OperationState.GIVEN_UP
     pause = min(2.0**operation.attempts, LONGEST_PAUSE.total_seconds()) * random.uniform(0.5, 1)
     if operation.priority == Priority.EMERGENCY:
-        pause = min(pause / 8, 5.0)
+        # Short and the same for as long as the process goes on by itself, then as for anybody else.
+        pause = random.uniform(0.05, 0.2) if now - operation.created_at < URGENT else min(pause, 5.0)
     if is_unknown:
         # The lost request may still be on its way: conclude nothing before its timeout and a margin have passed.
         pause = max(pause, settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS)

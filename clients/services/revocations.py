@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from clients.errors import Conflict, Throttled, refuse
@@ -125,9 +126,14 @@ def begin_revocation(
     """Begins the operation and drives it; None while another change holds the client: the worker begins it then."""
     deadline = time.monotonic() + patience
     while True:
-        with transaction.atomic():
-            target = take_over(f"client:{rotation.app_client.public_id}", stops=rotation.stops_tokens)
-            operation = _begin(rotation, target, actor, operation_id, params, via) if target else None
+        try:
+            with transaction.atomic():
+                target = take_over(f"client:{rotation.app_client.public_id}", stops=rotation.stops_tokens)
+                operation = _begin(rotation, target, actor, operation_id, params, via) if target else None
+        except Conflict:  # another process was faster: with something else, or with this very operation
+            if begun := Operation.objects.filter(pk=operation_id).first():
+                return begun
+            operation = None
         if operation:
             return drive(operation)
         if time.monotonic() >= deadline:
@@ -180,7 +186,9 @@ def _may_be_there(rotation: Rotation) -> bool:
 
 @step(REVOKE, "deny")
 def _deny(operation: Operation, unknown: bool) -> Record:
-    return client_states.publish(operation)
+    """Published before the operation began, as a rule."""
+    is_denied = AppClient.objects.filter(operations=operation, published_version__gte=F("document_version")).exists()
+    return dict if is_denied else client_states.publish(operation)
 
 
 @step(REVOKE, "look")

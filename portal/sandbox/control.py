@@ -3,6 +3,7 @@
 import hmac
 import json
 import os
+import random
 import secrets
 import threading
 import time
@@ -29,6 +30,7 @@ class Settings:
     removed_secret_grace_seconds: float = 0.0
     quotas: bool = False
     write_hold_seconds: float = 0.01
+    throttled_share: float = 0.0  # of all calls but those for tokens, by chance: an account others use as well
 
 
 # One process is one sandbox: the rules read these, the control path writes them.
@@ -75,6 +77,10 @@ class Control:
         self._count = 0
         self._recent = defaultdict(deque)
         self._lock = threading.Lock()
+
+    def is_unlucky(self, call):
+        """Whether this call is one of the share that is throttled by chance."""
+        return call.operation != "Token" and random.random() < SETTINGS.throttled_share
 
     def note(self, call):
         """Put the call into the log before it runs, so that the order is that of arrival."""

@@ -81,7 +81,7 @@ class Gateway:
 
     async def _meet(self, call, scope, body, receive, send):
         """The call with what stands in its way: a quota, a fault, or nothing."""
-        if self._controls.is_over_quota(call):
+        if self._controls.is_over_quota(call) or self._controls.is_unlucky(call):
             await _throttle(call, send)
             return
         fault = self._controls.fault_for(call)

@@ -102,8 +102,7 @@ def run_case(world: World, case: Case) -> int:
         processes.run(act)
         let_time_pass()
     if fault:
-        # The worker's own look; and what an emergency publishes before its operation begins.
-        first_look = 1 if case.step == "settle" or (case.kind, case.step) == ("secret:revoke", "deny") else 0
+        first_look = 1 if case.step == "settle" else 0
         world.sandbox.fault(REMOTE_CALL[case.kind, case.step], fault, skip=first_look)
     return processes.run(processes.WORKER if case.step == "settle" else act, crash=crash_at(case))
 
