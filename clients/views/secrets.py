@@ -60,7 +60,10 @@ def reveal_panel(request: HttpRequest, secret: Secret, value: str, stored: str, 
     """The answer that shows it, whoever it is for. `stored`: where "I've stored it" goes; with a link's `code` it is
     the link's own page."""
     template = "clients/handover_shown.html" if code else "clients/secret_show.html"
-    shown = {"stored_url": stored, "code": code, "organisation": settings.ORGANISATION}
+    shown = {
+        "stored_url": stored, "code": code, "organisation": settings.ORGANISATION,
+        "may_get_token": not code and permissions.can_get_token(person(request)),
+    }  # fmt: skip
     response = render(request, template, _panel(secret, value) | shown)
     response["Cache-Control"] = "no-store"
     response["Content-Encoding"] = "identity"  # never compressed: the length must not tell anything about a secret

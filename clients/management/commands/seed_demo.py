@@ -19,13 +19,25 @@ from clients.models import (
     OperationState,
     Role,
     Secret,
+    SecretState,
     Tenant,
     TriggerMode,
     User,
     UserPool,
 )
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, catalogue, evidence, handovers, people, pools, secrets, tenants
+from clients.services import (
+    app_clients,
+    attributes,
+    catalogue,
+    evidence,
+    handovers,
+    people,
+    pools,
+    rotations,
+    secrets,
+    tenants,
+)
 
 VIA = "demo"
 ENVIRONMENT = "demo"
@@ -65,7 +77,7 @@ CLIENTS: list[tuple[str, str, list[str], dict[str, Any], str]] = [
     ("acme-robotics", "factory-production", WAREHOUSE, {"channel": "factory", "rate_limit": 240}, "expiring"),
     ("acme-robotics", "labels-test", ["shipments/label"], {}, "undelivered"),
     ("harbour-foods", "shop-production", ALL_ORDERS, {}, "in use"),
-    ("harbour-foods", "tracking-production", ["shipments/track"], {}, "delivered"),
+    ("harbour-foods", "tracking-production", ["shipments/track"], {}, "rotating"),
     ("harbour-foods", "partner-feed", READ_ORDERS, {"channel": "partner"}, "expired"),
     ("harbour-foods", "analytics-production", READ_BOTH, {"rate_limit": 20}, "no end"),
     ("harbour-foods", "pilot-test", READ_ORDERS, {}, "undelivered"),
@@ -217,6 +229,11 @@ class Command(BaseCommand):
             handovers.offer_to_member(app_client.secrets.get(), member, hours=168, actor=operator, via=VIA)
         elif stage != "undelivered":
             self._deliver(app_client, operator, in_use=stage in ("in use", "expiring"))
+        if stage == "rotating":
+            said: dict[str, Any] = {"actor": operator, "via": VIA}
+            rotations.start_rotation(app_client, operation_id=new_ulid(), overlap_hours=168, **said)
+            for new in app_client.secrets.filter(state=SecretState.NEW):
+                secrets.reveal_secret(new, **said)
         self._age(app_client, {"expiring": 9, "expired": -3}.get(stage))
 
     def _deliver(self, app_client: AppClient, operator: User, *, in_use: bool) -> None:
