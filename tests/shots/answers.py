@@ -235,6 +235,24 @@ def secret_shown(page: Page, facts: Facts) -> None:
     confirm(page, facts)
 
 
+def rotation_page(page: Page, facts: Facts) -> None:
+    """An emergency, answered."""
+    open_client(page, "Secrets", "tenant=harbour-foods&status=active")
+    page.locator("main").get_by_role("link", name="It leaked").first.click()
+    page.get_by_label("What happened").fill("It stood in a public repository")
+    ending = page.locator("label[for=id_typed]").inner_text().split()[1]
+    page.locator("#id_typed").fill(ending)
+    press(page, "Revoke secret")
+    confirm(page, facts)
+
+
+def bulk_run(page: Page, facts: Facts) -> None:
+    page.goto("/clients/rotate/?tenant=acme-robotics")
+    page.get_by_label("Reason").fill("Once a year")
+    press(page, "Rotate")
+    confirm(page, facts)
+
+
 # In this order: the last ones change what the others would meet.
 ANSWERS: dict[str, Walk] = {
     walk.__name__.replace("_", "-"): walk
@@ -242,6 +260,7 @@ ANSWERS: dict[str, Walk] = {
         tenant_values_review, attribute_change_review, attribute_define_review, scopes_review, server_change_review,
         stale_settings, stale_attributes, stale_values, stale_attribute, stale_server,
         refused_client, refused_tenant, refused_server, refused_settings, refused_person,
-        step_up, step_up_refused, secret_shown, secret_found, wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
+        step_up, step_up_refused, secret_shown, secret_found, rotation_page, bulk_run,
+        wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
     )
 }  # fmt: skip
