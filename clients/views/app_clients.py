@@ -112,7 +112,10 @@ class Draft:
         self.tenant: Tenant = choice.cleaned_data["tenant"]
         posted: QueryDict | None = request.POST if request.method == "POST" else None
         self.is_preview = posted is not None and "preview" in posted
-        start = {"name": suggest_name(self.tenant, pool), "contact": user.pk} if posted is None else {}
+        start: dict[str, Any] = {}
+        if posted is None:
+            lifetime = str(self.tenant.lifetime_days or "none")
+            start = {"name": suggest_name(self.tenant, pool), "contact": user.pk, "secret_lifetime": lifetime}
         self.form = CreateForm(posted, initial=start)
         self.template = request.GET.get("template", "")
         self.scopes = posted.getlist("scopes") if posted is not None else template_scopes(pool, self.template)

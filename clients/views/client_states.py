@@ -16,6 +16,7 @@ from clients.services.client_states import delete_client, pause_client, resume_c
 from clients.views.client_page import client_page
 from clients.views.fetching import Predicate, get_app_client, person, signed_in
 from clients.views.outcome import refused, say_outcome
+from clients.views.overview import drift_in_words
 from clients.views.step_up import step_up
 
 
@@ -79,5 +80,6 @@ def _page(request: HttpRequest, app_client: AppClient, name: str, form: ReasonFo
     context = {
         "act": name, "button": ACTS[name].button, "form": form, "again": "client-settings",
         "minutes": app_client.access_token_seconds // 60, "is_final": ACTS[name].is_final,
+        "changed": drift_in_words(app_client) if name == "resume" and app_client.drift else "",
     }  # fmt: skip
     return client_page(request, app_client, "state", context, status=status)

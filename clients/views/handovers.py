@@ -122,6 +122,7 @@ def handover_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "may_send": permissions.can_send_handover(user) and not (handover.is_link and not handover.email
                                                                   and not permissions.can_hand_over(user)),
         "may_revoke": permissions.can_send_handover(user) and handover.is_open,
+        "may_act": permissions.can_revoke_secret(user),
         "later": later if later != handover else None, "kept_until": handovers.keeps_until(handover.secret),
     }  # fmt: skip
     return render(request, "clients/handover_page.html", context)

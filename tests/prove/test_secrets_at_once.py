@@ -8,9 +8,10 @@ from clients.models import AppClient, Operation, Rotation, RotationState, Secret
 from tests.prove import harness
 from tests.prove.processes import acting, together
 
-# Acts by what is there before: one secret that was delivered, or a rotation whose new secret is in use.
+# Acts by what is there before: one secret that was delivered, the same of a paused client, a rotation whose new secret is in use.
 ACTS = {
     "one": ("secret:rotate", "secret:revoke", "client:pause", "client:delete"),
+    "paused": ("client:resume", "secret:revoke", "client:delete"),
     "two": (
         "secret:finish", "secret:cancel", "extend", "secret:revoke", "revoke newest", "client:pause", "client:delete",
     ),
@@ -22,7 +23,7 @@ REFUSALS = {"conflict", "invalid"}
 @pytest.mark.parametrize("case", harness.chosen(PAIRS), ids="+".join)
 def test_two_at_once_leave_one_truth(lasting_world, case):
     world, (before, *pair) = lasting_world, case
-    harness.prepare(world, "secret:rotate" if before == "one" else "secret:finish")
+    harness.prepare(world, {"one": "secret:rotate", "paused": "client:resume", "two": "secret:finish"}[before])
     world.sandbox.clear()
     for call in ("AddUserPoolClientSecret", "DeleteUserPoolClientSecret", "PutItem", "UpdateUserPoolClient"):
         world.sandbox.fault(call, "slow", seconds=0.3)  # so that the first is at it when the second comes
@@ -34,13 +35,17 @@ def test_two_at_once_leave_one_truth(lasting_world, case):
     assert harness.is_settled(), list(Operation.objects.live()) + list(Rotation.objects.under_way())
     assert harness.broken_invariants(world) == []
     acted = [act for act, answer in zip(pair, answers, strict=True) if answer == "done"]
-    assert_came_true(acted)
+    assert_came_true(world, acted)
     world.sandbox.clear()
     harness.reconcile()
     assert [call for call in world.sandbox.writes() if call != "Token"] == []
 
 
-def assert_came_true(acted):
+def world_flow(world, app_client):
+    return world.describe(app_client.client_id).get("AllowedOAuthFlowsUserPoolClient", False)
+
+
+def assert_came_true(world, acted):
     """What was said to be done stands; of two that exclude each other one was refused."""
     app_client, first = AppClient.objects.get(), Secret.objects.order_by("pk").first()
     alive = list(app_client.secrets.alive())
@@ -53,4 +58,6 @@ def assert_came_true(acted):
         assert first.state == SecretState.RETIRED
     if "secret:cancel" in acted and "revoke newest" not in acted:
         assert Rotation.objects.order_by("pk").first().state == RotationState.CANCELLED
+    if app_client.status != Status.PAUSED:
+        assert world_flow(world, app_client)
     assert (app_client.status == Status.ROTATING) == (len(alive) == 2 and app_client.status != Status.PAUSED)
