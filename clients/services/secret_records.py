@@ -6,7 +6,18 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from clients.models import AppClient, Handover, Operation, Rotation, RotationState, Secret, SecretState, Status
+from clients.models import (
+    AppClient,
+    Handover,
+    Operation,
+    Outcome,
+    Rotation,
+    RotationState,
+    Secret,
+    SecretState,
+    Status,
+)
+from clients.services import audit
 
 ROTATE, FINISH, CANCEL = "secret:rotate", "secret:finish", "secret:cancel"
 
@@ -23,7 +34,9 @@ def foreign_sentence(ids: list[str]) -> str:
 
 
 def of_operation(operation: Operation) -> Rotation:
-    rows = Rotation.objects.select_related("app_client__pool", "app_client__tenant", "old_secret", "new_secret")
+    rows = Rotation.objects.select_related(
+        "app_client__pool", "app_client__tenant", "old_secret", "new_secret", "started_by"
+    )
     return rows.get(public_id=operation.params["rotation"])
 
 
@@ -47,7 +60,22 @@ def record_accepted(rotation: Rotation) -> dict[str, Any]:
             state=SecretState.NEW, expires_at=now + timedelta(days=days) if days else None
         )
     AppClient.objects.filter(pk=rotation.app_client_id, status=Status.ACTIVE).update(status=Status.ROTATING)
+    _offer_to_its_starter(rotation, ends_at)
     return {"accepted": True, "new": new.ending if new else "", "both_until": ends_at.isoformat()}
+
+
+def _offer_to_its_starter(rotation: Rotation, until: datetime) -> None:
+    """A manager who may start one is who it is for: it waits on their own page. Staff hand it over themselves."""
+    starter, new = rotation.started_by, rotation.new_secret
+    if new is None or starter is None or starter.tenant_id != rotation.app_client.tenant_id:
+        return
+    offered = Handover.objects.create(
+        app_client=rotation.app_client, secret=new, member=starter, created_by=starter, expires_at=until
+    )
+    detail = {"handover": offered.public_id, "ending": new.ending, "member": starter.pk, "link": False}
+    audit.append(
+        "handover:create", Outcome.OK, actor=starter, via="rotation", app_client=rotation.app_client, detail=detail
+    )
 
 
 def record_never_accepted(rotation: Rotation) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from clients.errors import Conflict, InvalidInput, NotReady
 from clients.models import (
     AppClient,
     AuditEntry,
+    Handover,
     Operation,
     OperationState,
     Rotation,
@@ -353,3 +354,11 @@ def test_finish_and_cancel_at_once_is_one_of_them(world, app_client):
     with pytest.raises((Conflict, InvalidInput)):
         finish(world, same, typed=same.old_secret.ending, reason="late")
     assert ids_there(world, app_client) == {rotation.old_secret.cognito_secret_id}
+
+
+def test_what_a_manager_started_waits_for_that_manager(world, app_client):
+    manager = world.people["manager"]
+    assert start(world, app_client, actor=manager).state == OperationState.DONE
+    offered = Handover.objects.get()
+    assert (offered.member, offered.secret) == (manager, Rotation.objects.get().new_secret) and offered.is_open
+    assert said("handover:create") == ["ok"]
