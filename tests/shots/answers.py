@@ -235,9 +235,19 @@ def secret_shown(page: Page, facts: Facts) -> None:
     confirm(page, facts)
 
 
+def rotation_finish(page: Page, facts: Facts) -> None:
+    open_client(page, "Secrets", "status=rotating")
+    page.locator("main").get_by_role("link", name="Finish rotation").first.click()
+
+
+def rotation_cancel(page: Page, facts: Facts) -> None:
+    open_client(page, "Secrets", "status=rotating")
+    page.locator("main").get_by_role("link", name="Cancel rotation").first.click()
+
+
 def rotation_page(page: Page, facts: Facts) -> None:
     """An emergency, answered."""
-    open_client(page, "Secrets", "tenant=harbour-foods&status=active")
+    open_client(page, "Secrets", "q=shop-production")
     page.locator("main").get_by_role("link", name="It leaked").first.click()
     page.get_by_label("What happened").fill("It stood in a public repository")
     ending = page.locator("label[for=id_typed]").inner_text().split()[1]
@@ -260,7 +270,8 @@ ANSWERS: dict[str, Walk] = {
         tenant_values_review, attribute_change_review, attribute_define_review, scopes_review, server_change_review,
         stale_settings, stale_attributes, stale_values, stale_attribute, stale_server,
         refused_client, refused_tenant, refused_server, refused_settings, refused_person,
-        step_up, step_up_refused, secret_shown, secret_found, rotation_page, bulk_run,
+        step_up, step_up_refused, secret_shown, secret_found, rotation_finish, rotation_cancel, rotation_page,
+        bulk_run,
         wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
     )
 }  # fmt: skip
