@@ -236,7 +236,7 @@ def _test(operation: Operation, unknown: bool) -> Record:
     """The replacement, before anybody sees it. One that never works is not handed over: it is to be rotated."""
     rotation = of_operation(operation)
     new = rotation.new_secret
-    if new is None:
+    if new is None or not rotation.app_client.pool.token_url:  # nobody can ask: better untested than never at its end
         return lambda: _record_over(rotation)
     if accepts(client_of(operation), new):
         return lambda: _record_over(rotation, tested=True)

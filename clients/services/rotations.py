@@ -13,6 +13,7 @@ from clients.models import (
     Rotation,
     RotationState,
     Secret,
+    SecretState,
     Status,
     User,
 )
@@ -218,6 +219,9 @@ def _end(
                 mine = mine.filter(ends_at=rotation.ends_at)
         if not mine.update(state=state, **({"last_error": ""} if kind == FINISH else {})):
             raise Conflict(_why_not(rotation, kind))
+        if kind == CANCEL:  # nobody is shown what is about to go
+            unseen = Secret.objects.filter(app_client=app_client, state=SecretState.NEW, delivered_at=None)
+            unseen.update(state=SecretState.PENDING)
         told = {"old": rotation.old_secret.ending, "new": rotation.new_secret.ending if rotation.new_secret else ""}
         return begin(
             operation_id, kind, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor,

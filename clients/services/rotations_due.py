@@ -3,11 +3,12 @@
 import logging
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from clients.errors import PortalError
-from clients.models import Operation, Rotation, RotationState, User
+from clients.models import Operation, Rotation, RotationState, Secret, SecretState, User
 from clients.models.ids import new_ulid
 from clients.services import clocks, restores, revocations
 from clients.services.rotations import AUTOMATICALLY, CANCEL, FINISH, ROTATE, cancel_rotation, finish_rotation
@@ -82,8 +83,13 @@ def _not_removed(rotation: Rotation) -> bool:
     ended = _last(rotation, kind)
     if rotation.tested_at:
         said = ended.last_error if ended else ""
-        back = Rotation.objects.filter(pk=rotation.pk, state=rotation.state)
-        return bool(back.update(state=RotationState.OPEN, last_error=said[:500]))
+        with transaction.atomic():
+            back = Rotation.objects.filter(pk=rotation.pk, state=rotation.state)
+            found = back.update(state=RotationState.OPEN, last_error=said[:500])
+            if found:  # what cancelling had kept from being shown
+                held_back = Secret.objects.filter(app_client=rotation.app_client_id, state=SecretState.PENDING)
+                held_back.update(state=SecretState.NEW)
+        return bool(found)
     if ended and ended.created_at > timezone.now() - LONG_PAUSE:
         _later(rotation, ended.last_error, LONG_PAUSE)
         return False

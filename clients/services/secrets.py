@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from clients import sealing
 from clients.errors import AlreadyShown, Conflict
-from clients.models import AppClient, Handover, Outcome, Secret, Status, User
+from clients.models import AppClient, Handover, Outcome, Secret, SecretState, Status, User
 from clients.sealing import Sealed, SecretValue
 from clients.services import audit, restores
 
@@ -54,7 +54,11 @@ def reveal_secret(
         if handover is None and (other := Handover.objects.open().filter(secret=fresh).first()):
             raise Conflict(f"This secret is handed over to {other.receiver}. Revoke that hand-over first.")
         value = open_for_cognito(fresh)
-        unshown = Secret.objects.filter(pk=fresh.pk, delivered_at__isnull=True, sealed_value__isnull=False)
+        # Also not one that is being taken away at this moment.
+        shown = (SecretState.CURRENT, SecretState.NEW)
+        unshown = Secret.objects.filter(
+            pk=fresh.pk, delivered_at__isnull=True, sealed_value__isnull=False, state__in=shown
+        )
         changed = unshown.update(sealed_value=None, sealing_key_id="", delivered_at=timezone.now(), delivered_to=actor)
         if changed != 1:
             raise AlreadyShown(

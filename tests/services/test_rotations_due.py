@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clients.errors import InvalidInput
-from clients.models import AuditEntry, Rotation, RotationState
-from clients.services import rotations, rotations_due
+from clients.errors import AlreadyShown, InvalidInput
+from clients.models import AuditEntry, Operation, Rotation, RotationState, Secret
+from clients.models.ids import new_ulid
+from clients.services import rotations, rotations_due, secrets
 from tests.services.test_rotations import app_client, deliver, ids_there, said, start  # noqa: F401
 
 # --- When the overlap is over ------------------------------------------------------------------------
@@ -71,3 +72,19 @@ def test_one_that_was_asked_for_is_dismissed_with_a_reason(world, app_client):  
         rotations.dismiss_request(asked, actor=world.people["support"], reason=" ")
     rotations.dismiss_request(asked, actor=world.people["support"], reason="It was a colleague of theirs")
     assert Rotation.objects.get().state == RotationState.CANCELLED and said("rotation:dismiss") == ["ok"]
+
+
+def test_what_is_being_taken_away_is_shown_to_nobody(world, app_client):  # noqa: F811
+    start(world, app_client)
+    rotation, operator = Rotation.objects.get(), world.people["operator"]
+    world.sandbox.fault("DeleteUserPoolClientSecret", "throttle", times=50)
+    rotations.cancel_rotation(rotation, actor=operator, operation_id=new_ulid())
+    new = Secret.objects.select_related("app_client").get(pk=rotation.new_secret_id)
+    with pytest.raises(AlreadyShown):
+        secrets.reveal_secret(new, actor=operator)
+
+    world.sandbox.clear()
+    Operation.objects.live().update(state="given_up", last_error="It was given up.")
+    rotations_due.advance_due()
+    new.refresh_from_db()
+    assert Rotation.objects.get().is_open and new.can_be_shown, "both are there still, and it may be handed over"
