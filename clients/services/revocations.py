@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -31,6 +31,7 @@ from clients.services.secret_records import alive_secrets, of_operation
 from clients.services.secret_steps import NOT_YET, accepts, add_replacement, held_there, remove
 
 REVOKE = "secret:revoke"
+REVOKED_JUST_NOW = "A secret of this client is being revoked just now. Its page says how far that is."
 PATIENCE = 3.0  # seconds for which the person waits for another change of the client to end
 
 
@@ -51,8 +52,13 @@ def revoke_secret(
     problems["typed"] = [] if typed.strip() == secret.ending else [f"Type {secret.ending}, the secret's last four."]
     refuse(problems)
     restores.refuse_while_on()
-    with transaction.atomic():
-        rotation = _write(secret, actor, reason.strip()[:500], stop_now, via, operation_id)
+    try:
+        with transaction.atomic():
+            rotation = _write(secret, actor, reason.strip()[:500], stop_now, via, operation_id)
+    except IntegrityError:  # the same form, or another one, at this very moment
+        if repeated := _repeated(operation_id, params, actor):
+            return repeated
+        raise Conflict(REVOKED_JUST_NOW) from None
     if rotation.stops_tokens:
         _deny_at_once(rotation.app_client)
     begin_revocation(rotation, actor=actor, operation_id=operation_id, params=params, via=via, patience=PATIENCE)
@@ -79,7 +85,7 @@ def _write(secret: Secret, actor: User, reason: str, stop_now: bool, via: str, o
     now = timezone.now()
     overtaken = Rotation.objects.under_way().filter(app_client=app_client)
     if overtaken.filter(state=RotationState.REVOKING).exists():
-        raise Conflict("A secret of this client is being revoked just now. Its page says how far that is.")
+        raise Conflict(REVOKED_JUST_NOW)
     overtaken.update(state=RotationState.CANCELLED, finished_at=now, last_error="An emergency took its place.")
     live = Operation.objects.live().filter(app_client=app_client)
     if live.filter(kind=client_states.DELETE).exists():

@@ -23,7 +23,6 @@ from clients.services.operations import begin, find_repeated, run_once
 from clients.services.secret_records import alive_secrets, foreign_sentence
 from clients.services.secret_steps import CANCEL, FINISH, ROTATE
 
-OVERLAPS = (24, 168, 720)  # hours
 SHORTEST = 1  # hour
 # Cancelling: also one whose operation was given up, and again when taking the new secret away was.
 FROM = {
@@ -31,12 +30,6 @@ FROM = {
     CANCEL: (RotationState.STARTING, RotationState.OPEN, RotationState.CANCELLING),
 }
 AUTOMATICALLY = "portal, overlap over"
-
-
-def rotation_of(app_client: AppClient) -> Rotation | None:
-    """The one under way."""
-    rows = Rotation.objects.under_way().filter(app_client=app_client)
-    return rows.select_related("app_client__tenant", "app_client__pool", "old_secret", "new_secret").first()
 
 
 # --- Start ---------------------------------------------------------------------------------------
@@ -161,14 +154,6 @@ def extend_overlap(rotation: Rotation, *, hours: int, actor: User, via: str = "w
 
 
 # --- Finish and cancel -----------------------------------------------------------------------------
-
-
-def missing_evidence(rotation: Rotation) -> list[str]:
-    """What is not known of the new secret, in words."""
-    found = [] if rotation.tested_at else ["The portal has not seen the new secret work."]
-    if not rotation.acknowledged_at:
-        found.append("The customer has not said that the new secret is in use.")
-    return found
 
 
 def finish_rotation(

@@ -1,7 +1,7 @@
 """A rotation from its start to its end, as staff lead it and members follow it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,12 +56,8 @@ def _start_page(request: HttpRequest, app_client: AppClient, form: RotateForm) -
         old = rotations.secret_to_rotate(app_client)
     except PortalError as error:
         old, why_not = None, error.sentence
-    context = {"form": form, "old": old, "why_not": why_not, "until": _both_until(app_client)}
+    context = {"form": form, "old": old, "why_not": why_not}
     return client_page(request, app_client, "rotate", context, status=422 if form.is_bound else 200)
-
-
-def _both_until(app_client: AppClient) -> datetime:
-    return timezone.now() + timedelta(hours=app_client.tenant.overlap_hours)
 
 
 # --- How far it is ---------------------------------------------------------------------------------
