@@ -111,7 +111,7 @@ def changes(before, after):
     for model, now in after.items():
         columns, then = {c.attname: c for c in model._meta.concrete_fields}, before[model]
         found += [("gone", model.__name__, str(key)) for key in then.keys() - now.keys()]
-        for key in sorted(now, key=str):
+        for key in sorted(now, key=lambda key: (len(str(key)), str(key))):  # numbers by size, ids by their letters
             old = then.get(key, {})
             differs = {n: plain(columns[n], v, before) for n, v in now[key].items() if n not in old or old[n] != v}
             if differs:
