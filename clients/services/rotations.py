@@ -177,7 +177,8 @@ def cancel_rotation(
     rotation: Rotation, *, actor: User, operation_id: str, typed: str = "", reason: str = "", via: str = "web"
 ) -> Operation:
     """The new secret is gone from Cognito and here; the one before works on, unchanged. When the customer has said
-    that the new one is in use: `typed` its ending, and `reason` (InvalidInput)."""
+    that the new one is in use: `typed` its ending, and `reason` (InvalidInput). Refused (Conflict) when it is the only
+    one that anybody was shown."""
     new = rotation.new_secret
     if rotation.acknowledged_at and new:
         problems = {"typed": [] if typed.strip() == new.ending else [f"Type {new.ending}: the customer uses it."]}
@@ -202,6 +203,8 @@ def _end(
                 # What the person saw must still be so: an acknowledgement that came meanwhile is no surprise, an
                 # overlap that was extended is one.
                 mine = mine.filter(ends_at=rotation.ends_at)
+        if kind == CANCEL:  # nor may the only one that anybody holds go
+            mine = mine.exclude(new_secret__delivered_at__isnull=False, old_secret__delivered_at=None)
         if not mine.update(state=state, **({"last_error": ""} if kind == FINISH else {})):
             raise Conflict(_why_not(rotation, kind))
         if kind == CANCEL:  # nobody is shown what is about to go
@@ -217,9 +220,11 @@ def _end(
 
 
 def _why_not(rotation: Rotation, kind: str) -> str:
-    fresh = Rotation.objects.select_related("new_secret").get(pk=rotation.pk)
+    fresh = Rotation.objects.select_related("old_secret", "new_secret").get(pk=rotation.pk)
     if fresh.is_open and kind == FINISH and fresh.new_secret and not fresh.new_secret.delivered_at:
         return "Nobody was shown the new secret yet: the old one is all the customer has. Hand over the new one first."
+    if fresh.is_open and kind == CANCEL and not fresh.old_secret.delivered_at:
+        return "The new secret is the only one anybody was shown: the customer would be left without one. Finish it."
     if fresh.is_open:
         return "This rotation was changed just now. Look at it again."
     return f"This cannot be done now: {fresh.get_state_display().lower()}."

@@ -11,7 +11,9 @@ from tests.prove.processes import acting, answer_of, hold, let_go, start, togeth
 
 DAY = 86_400
 # Settling only follows an unknown outcome.
-STEPS = [(kind, step) for kind, step in harness.REMOTE_CALL if step != "settle"]
+# An emergency publishes its denial before its operation begins, and is tried again by its own process while that lives.
+BEFORE_ITS_OPERATION, BY_ITSELF = ("secret:revoke", "deny"), "secret:revoke"
+STEPS = [each for each in harness.REMOTE_CALL if each[1] != "settle" and each != BEFORE_ITS_OPERATION]
 
 
 def settled_and_green(world):
@@ -23,7 +25,7 @@ def settled_and_green(world):
 # --- F8: delivered twice ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", harness.chosen(sorted(operations.KINDS)))
+@pytest.mark.parametrize("kind", harness.chosen(sorted({*operations.KINDS} - {BY_ITSELF})))
 def test_two_workers_at_once_make_one_call_and_one_story(lasting_world, kind):
     world, call = lasting_world, harness.REMOTE_CALL[kind, operations.KINDS[kind][0].name]
     harness.prepare(world, kind)

@@ -4,6 +4,7 @@ import json
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
@@ -12,7 +13,7 @@ from django.db import connection
 
 from clients import sealing
 from clients.aws import claims_table, cognito, sessions
-from clients.models import AuditEntry, Outcome, Secret
+from clients.models import AuditEntry, Outcome, Secret, UserPool
 from clients.models.ids import new_ulid
 from clients.services import app_clients, attributes, audit, claims, client_states, operations, secrets
 from tests import local_aws, support
@@ -156,6 +157,8 @@ def test_i5_three_secrets_in_cognito_are_seen(db, tmp_path, monkeypatch):
     add_third_secret(tmp_path / "cognito.json", app_client.client_id)
     with own_sandbox(tmp_path, monkeypatch) as sandbox:
         world.sandbox, world.cognito = sandbox, sandbox.aws("cognito-idp")
+        moved = sandbox.endpoint + urlsplit(world.pool.token_url).path  # it listens on another port
+        UserPool.objects.update(token_url=moved)
         red(world, "I5")
 
 

@@ -362,3 +362,13 @@ def test_what_a_manager_started_waits_for_that_manager(world, app_client):
     offered = Handover.objects.get()
     assert (offered.member, offered.secret) == (manager, Rotation.objects.get().new_secret) and offered.is_open
     assert said("handover:create") == ["ok"]
+
+
+def test_cancel_leaves_nobody_without_a_secret(world):
+    app_client = world.create()  # nobody was shown its first one
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation, stored=False)
+    with pytest.raises(Conflict, match="only one anybody was shown"):
+        cancel(world, rotation)
+    assert len(ids_there(world, app_client)) == 2 and Rotation.objects.get().is_open
