@@ -15,11 +15,12 @@ def build(port, folder, saver):
 
 
 def _install_rules():
-    from portal.sandbox import appsync, cognito, hosted_ui
+    from portal.sandbox import appsync, cognito, hosted_ui, kms
 
     cognito.install()
     hosted_ui.install()
     appsync.install()
+    kms.install()
 
 
 # MiniStack's own switches: one wipes everything, saved files included, at a word from anyone.
@@ -176,13 +177,14 @@ async def _refuse(scope, send):
 
 
 async def _throttle(call, send):
-    """`cognito_facts.md` section 7 for Cognito; DynamoDB has its own word for it."""
+    """`cognito_facts.md` section 7 for Cognito; DynamoDB and KMS have their own words for it."""
     if call.operation == "Token":
         call.status = 429
         await respond(send, 429, {"error": "too_many_requests"})
         return
     call.status = 400
-    code = "ProvisionedThroughputExceededException" if call.service == "dynamodb" else "TooManyRequestsException"
+    words = {"dynamodb": "ProvisionedThroughputExceededException", "kms": "ThrottlingException"}
+    code = words.get(call.service, "TooManyRequestsException")
     await respond(send, 400, {"__type": code, "message": "Rate exceeded"})
 
 
