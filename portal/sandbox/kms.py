@@ -1,8 +1,9 @@
 """KMS as AWS runs it: a ciphertext opens under its own key only, and not when a bit of it changed.
 
-MiniStack 1.5.33 checks the encryption context, but deciphers under whatever key the caller names, and nothing tells it
-that a bit was changed: either way it answers 200 with other bytes. KMS has IncorrectKeyException and
-InvalidCiphertextException for them: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
+MiniStack 1.5.33 checks the encryption context, but takes whatever key the caller names, or the right one where the name
+is no key's, and nothing tells it that a bit was changed: it answers 200, with other bytes. KMS has for these
+IncorrectKeyException, NotFoundException and InvalidCiphertextException:
+https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
 """
 
 import base64
@@ -49,8 +50,10 @@ def _sealing(original):
 def _verifying(original):
     def handler(data):
         named = kms._resolve_key(data.get("KeyId"))
-        if data.get("KeyId") and (named is None or "_symmetric_key" not in named):
-            return original(data)  # no such key, or one whose ciphertexts have a form of their own
+        if data.get("KeyId") and named is None:
+            return error_response_json("NotFoundException", f"Invalid keyId {data['KeyId']}", 400)
+        if named is not None and "_symmetric_key" not in named:
+            return original(data)  # what an asymmetric key made has a form of its own
         sealed = base64.b64decode(data.get("CiphertextBlob") or "")
         blob, seal = sealed[:-SEAL_LENGTH], sealed[-SEAL_LENGTH:]
         maker = _maker(blob)

@@ -30,7 +30,14 @@ def changed_bit(kit):
         assert code_of(kms.decrypt, **asked) == "InvalidCiphertextException"
 
 
-RULES = pytest.mark.parametrize("probe", [another_key, changed_bit])
+def unknown_key(kit):
+    kms, key_id, made_here = made(kit)
+    nobodys = key_id[:-12] + "0" * 12
+    asked = {"KeyId": nobodys, "CiphertextBlob": made_here["CiphertextBlob"], "EncryptionContext": ROW}
+    assert code_of(kms.decrypt, **asked) == "NotFoundException"
+
+
+RULES = pytest.mark.parametrize("probe", [another_key, unknown_key, changed_bit])
 
 
 @RULES
