@@ -10,9 +10,10 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, QuerySet
 
 from clients import sealing
-from clients.errors import PortalError, SealBroken
+from clients.errors import AwsError, SealBroken, Throttled
 from clients.models import Outcome, Secret, User
 from clients.sealing import Sealed
 from clients.services import audit, secrets
@@ -33,8 +34,7 @@ class Resealed:
 
 def sealed_under() -> Counter[str]:
     """How many sealed values each key id opens: secrets nobody was shown, and people's second factors."""
-    rows = Secret.objects.exclude(sealed_value=None).order_by().values_list("sealing_key_id", flat=True)
-    found = Counter(rows.iterator())
+    found = _counted(Secret.objects.exclude(sealed_value=None), "sealing_key_id")
     for _, _, key_id, _ in _factors():
         found[key_id] += 1
     return found
@@ -42,27 +42,45 @@ def sealed_under() -> Counter[str]:
 
 def marked_under() -> Counter[str]:
     """How many secrets each fingerprint key has marked. Erased values cannot be marked anew, so these keys stay."""
-    return Counter(Secret.objects.order_by().values_list("fingerprint_key_id", flat=True).iterator())
+    return _counted(Secret.objects.all(), "fingerprint_key_id")
+
+
+def _counted(rows: QuerySet[Secret], column: str) -> Counter[str]:
+    return Counter(dict(rows.order_by().values_list(column).annotate(Count("pk"))))
 
 
 def rotate_keys(*, actor: User, via: str) -> Resealed:
     """Every sealed value is sealed under the first key of SEALING_KEYS; each row by compare-and-set on its very bytes,
     so that one revealed or sealed anew meanwhile is left alone. At every moment every row opens. Killed and run again
-    it goes on with what is left. One that does not open is named and left."""
-    found = Resealed()
-    first = sealing.first_key_id()
-    after = 0
-    while batch := _batch(first, after):
-        found.moved += sum(_reseal(secret, found) for secret in batch)
-        after = batch[-1].pk
-        crash(f"keys:batch-{found.moved // BATCH}")
-    found.moved += sum(_reseal_factor(*each) for each in _factors() if each[2] != first)
+    it goes on with what is left. One that does not open is named and left. Raises AwsError when KMS refuses or is away;
+    what was done until then stays and is in the trail."""
+    found, first = Resealed(), sealing.first_key_id()
+    try:
+        _reseal_secrets(first, found)
+        _reseal_factors(first, found)
+    except AwsError:
+        _note(found, first, actor, via)
+        raise
+    _note(found, first, actor, via)
+    return found
+
+
+def _note(found: Resealed, first: str, actor: User, via: str) -> None:
     found.under = sealed_under()
     if found.moved or found.broken:
         detail = {"moved": found.moved, "under": dict(found.under), "broken": len(found.broken), "first": first}
         with transaction.atomic():
             audit.append("keys:rotate", Outcome.OK, actor=actor, via=via, detail=detail)
-    return found
+
+
+def _reseal_secrets(first: str, found: Resealed) -> None:
+    after = 0
+    while batch := _batch(first, after):
+        for secret in batch:
+            if _reseal(secret, found):
+                found.moved += 1
+                crash(f"keys:moved-{found.moved}")
+        after = batch[-1].pk
 
 
 def _batch(first: str, after: int) -> list[Secret]:
@@ -96,11 +114,22 @@ def _factors() -> Iterator[tuple[Authenticator, str, str, bytes]]:
                     continue
 
 
-def _reseal_factor(row: Authenticator, name: str, key_id: str, data: bytes) -> bool:
-    sealed = sealing.seal(sealing.open_sealed(Sealed(key_id, data), binding=FACTOR), binding=FACTOR)
+def _reseal_factors(first: str, found: Resealed) -> None:
+    for row, name, key_id, data in _factors():
+        if key_id == first:
+            continue
+        try:
+            value = sealing.open_sealed(Sealed(key_id, data), binding=FACTOR)
+        except SealBroken:
+            found.broken.append(f"second factor of {row.user}")
+            continue
+        found.moved += _put_factor(row, name, sealing.seal(value, binding=FACTOR))
+
+
+def _put_factor(row: Authenticator, name: str, sealed: Sealed) -> bool:
     with transaction.atomic():
-        fresh = Authenticator.objects.select_for_update().get(pk=row.pk)
-        if fresh.data.get(name) != row.data[name]:  # used or made anew meanwhile
+        fresh = Authenticator.objects.select_for_update().filter(pk=row.pk).first()
+        if fresh is None or fresh.data.get(name) != row.data[name]:  # used, removed or made anew meanwhile
             return False
         fresh.data[name] = f"{sealed.key_id}:{base64.b64encode(sealed.data).decode()}"
         fresh.save(update_fields=["data"])
@@ -116,8 +145,8 @@ def unusable() -> list[str]:
     for key_id, count in sealed_under().items():
         if key_id not in ring:
             found.append(f"SEALING_KEYS lacks the key {key_id!r}, which sealed {count} value(s). Put it back.")
-        elif not _opens(key_id):
-            found.append(f"SEALING_KEYS: the key {key_id!r} does not open what was sealed under it. It is another key.")
+        elif why := _why_closed(key_id):
+            found.append(f"SEALING_KEYS: the key {key_id!r} does not open what was sealed under it. {why}")
     marks = sealing.read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS")
     missing = {key_id: count for key_id, count in marked_under().items() if key_id not in marks}
     found += [f"FINGERPRINT_KEYS lacks the key {key_id!r}, which marks {count} secret(s). Put it back."
@@ -125,18 +154,19 @@ def unusable() -> list[str]:
     return found
 
 
-def _opens(key_id: str) -> bool:
-    """One row of it, as a sample; KMS out of reach is no wrong key."""
+def _why_closed(key_id: str) -> str:
+    """Why one row of it, as a sample, does not open; empty when it does. KMS out of reach is no wrong key: the web
+    server would be down as long as KMS is."""
     sample: Any = Secret.objects.exclude(sealed_value=None).filter(sealing_key_id=key_id)
-    secret = sample.select_related("app_client").order_by("-pk").first()
     try:
-        if secret:
+        if secret := sample.select_related("app_client").order_by("-pk").first():
             secrets.open_for_cognito(secret)
-        else:
-            _, _, _, data = next(each for each in _factors() if each[2] == key_id)
-            sealing.open_sealed(Sealed(key_id, data), binding=FACTOR)
+        elif factor := next((each for each in _factors() if each[2] == key_id), None):
+            sealing.open_sealed(Sealed(key_id, factor[3]), binding=FACTOR)
     except SealBroken:
-        return False
-    except PortalError:
-        return True
-    return True
+        return "It is another key."
+    except Throttled:
+        return ""
+    except AwsError as error:
+        return error.sentence
+    return ""

@@ -5,7 +5,9 @@ import base64
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 
 from clients import checks, sealing
 from clients.errors import SealBroken
@@ -66,14 +68,58 @@ def test_one_that_does_not_open_is_named_and_the_others_go_on(world, sealed):
     assert found.moved == 3 and len(found.broken) == 1 and "ending" in found.broken[0]
 
 
+def test_a_second_factor_that_does_not_open_is_named_and_the_others_go_on(world, sealed):
+    broken = Authenticator.objects.create(
+        user=world.people["operator"], type=Authenticator.Type.TOTP, data={"secret": "old:" + "A" * 80}
+    )
+    found = rotate(world)
+    assert found.moved == 4 and found.broken == [f"second factor of {broken.user}"] and found.under["old"] == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["removed", "made anew"])
+def test_a_second_factor_changed_meanwhile_is_left_alone(world, sealed, monkeypatch, meanwhile):
+    rotate_secrets, factor, anew = keys._reseal_secrets, Authenticator.objects.get(), get_adapter().encrypt("ANOTHER")
+    honest = sealing.seal
+
+    def seal(value, *, binding):
+        if meanwhile == "removed":
+            Authenticator.objects.filter(pk=factor.pk).delete()
+        else:
+            Authenticator.objects.filter(pk=factor.pk).update(data={"secret": anew})
+        return honest(value, binding=binding)
+
+    def then_seal(*arguments):
+        rotate_secrets(*arguments)
+        monkeypatch.setattr(sealing, "seal", seal)
+
+    monkeypatch.setattr(keys, "_reseal_secrets", then_seal)
+    assert rotate(world).moved == 3
+    assert list(Authenticator.objects.values_list("data__secret", flat=True)) == (
+        [] if meanwhile == "removed" else [anew]
+    )
+
+
 def test_the_command_says_which_key_may_go(world, sealed, capsys):
     call_command("rotate_keys", "--actor", "administrator@portal.example")
     said = capsys.readouterr().out
     assert "4 value(s) sealed anew under new." in said
+    assert "SEALING_KEYS new: 4 sealed value(s). It seals what is new." in said
     assert "SEALING_KEYS old: 0 sealed value(s). It may be removed from SEALING_KEYS." in said
     assert "It stays: what it marked cannot be marked anew." in said
     with pytest.raises(CommandError, match="may not"):
         call_command("rotate_keys", "--actor", "operator@portal.example")
+
+
+def test_the_command_says_which_key_stays_and_which_is_missing(world, sealed, settings, capsys):
+    Secret.objects.filter(pk=min(sealed)).update(sealed_value=b"x" * 60)
+    Secret.objects.filter(pk=max(sealed)).update(sealing_key_id="gone", fingerprint_key_id="former")
+    with pytest.raises(CommandError, match="2 did not open: secret ending"):
+        call_command("rotate_keys", "--actor", "administrator@portal.example")
+    said = capsys.readouterr().out
+    assert "SEALING_KEYS old: 1 sealed value(s). It stays until that is 0." in said
+    assert "SEALING_KEYS gone: 1 sealed value(s). It is missing: put it back." in said
+    assert "FINGERPRINT_KEYS test: marks 2 secret(s). It stays: what it marked cannot be marked anew." in said
+    assert "FINGERPRINT_KEYS former: marks 1 secret(s). It is missing: put it back." in said
 
 
 @pytest.mark.parametrize(("ring", "sentence"), [
@@ -88,7 +134,30 @@ def test_a_missing_or_wrong_key_refuses_to_start(sealed, settings, ring, sentenc
 
 def test_a_missing_fingerprint_key_refuses_to_start(sealed, settings):
     settings.FINGERPRINT_KEYS = NEW
-    assert any("FINGERPRINT_KEYS lacks the key" in each.msg for each in checks.check_keys_open_what_is_sealed(None))
+    (said,) = checks.check_keys_open_what_is_sealed(None)
+    assert said.msg == "FINGERPRINT_KEYS lacks the key 'test', which marks 3 secret(s). Put it back."
+
+
+def test_a_key_that_opens_second_factors_alone_is_looked_at_too(sealed, settings):
+    Secret.objects.update(sealed_value=None, sealing_key_id="")
+    settings.SEALING_KEYS = f"{NEW},old:{base64.b64encode(bytes(32)).decode()}"
+    (said,) = checks.check_keys_open_what_is_sealed(None)
+    assert said.msg.startswith("SEALING_KEYS: the key 'old' does not open")
+
+
+def test_the_worker_of_a_production_does_not_start_with_a_wrong_key(sealed, settings):
+    settings.SEALING_KEYS, settings.SECURE = NEW, True
+    with pytest.raises(SystemCheckError, match="SEALING_KEYS lacks the key 'old'"):
+        call_command("worker", "--once", skip_checks=True)
+
+
+def test_keys_are_not_looked_at_before_a_migration(sealed, settings, django_assert_num_queries):
+    """`migrate` and `makemigrations` run the checks without those of a deployment; tables may be missing there."""
+    settings.SEALING_KEYS = NEW
+    with django_assert_num_queries(0):
+        said = run_checks(databases=["default"])
+    assert [each.id for each in said if each.id == "clients.E018"] == []
+    assert "clients.E018" in [each.id for each in run_checks(include_deployment_checks=True)]
 
 
 # --- KMS -------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Seals everything anew under the first key of SEALING_KEYS."""
 
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from clients import permissions, sealing
 from clients.management.said import find_actor_who_may, refusals_told
 from clients.services import keys
+
+MISSING = "It is missing: put it back."
 
 
 class Command(BaseCommand):
@@ -23,15 +26,26 @@ class Command(BaseCommand):
         actor, via = find_actor_who_may(options["actor"], permissions.can_rotate_keys, "rotate keys")
         with refusals_told():
             found = keys.rotate_keys(actor=actor, via=via)
-        first = sealing.first_key_id()
-        self.stdout.write(f"{found.moved} value(s) sealed anew under {first}.")
-        for key_id in sealing.read_sealing_ring(settings.SEALING_KEYS):
-            left = found.under.get(key_id, 0)
-            may_go = " It may be removed from SEALING_KEYS." if not left and key_id != first else ""
-            self.stdout.write(f"SEALING_KEYS {key_id}: {left} sealed value(s).{may_go}")
-        marked = keys.marked_under()
-        for key_id in sealing.read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS"):
-            stays = " It stays: what it marked cannot be marked anew." if marked.get(key_id) else ""
-            self.stdout.write(f"FINGERPRINT_KEYS {key_id}: marks {marked.get(key_id, 0)} secret(s).{stays}")
+        self.stdout.write(f"{found.moved} value(s) sealed anew under {sealing.first_key_id()}.")
+        self._tell_sealing_keys(found.under)
+        self._tell_fingerprint_keys(keys.marked_under())
         if found.broken:
             raise CommandError(f"{len(found.broken)} did not open: " + "; ".join(found.broken[:10]))
+
+    def _tell_sealing_keys(self, under: Counter[str]) -> None:
+        ring = sealing.read_sealing_ring(settings.SEALING_KEYS)
+        for key_id in dict.fromkeys([*ring, *under]):
+            if key_id not in ring:
+                verdict = MISSING
+            elif key_id == sealing.first_key_id():
+                verdict = "It seals what is new."
+            else:
+                verdict = "It stays until that is 0." if under[key_id] else "It may be removed from SEALING_KEYS."
+            self.stdout.write(f"SEALING_KEYS {key_id}: {under[key_id]} sealed value(s). {verdict}")
+
+    def _tell_fingerprint_keys(self, marked: Counter[str]) -> None:
+        ring = sealing.read_ring(settings.FINGERPRINT_KEYS, "FINGERPRINT_KEYS")
+        for key_id in dict.fromkeys([*ring, *marked]):
+            stays = "It stays: what it marked cannot be marked anew." if marked[key_id] else ""
+            verdict = stays if key_id in ring else MISSING
+            self.stdout.write(f"FINGERPRINT_KEYS {key_id}: marks {marked[key_id]} secret(s). {verdict}".rstrip())
