@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from clients.sealing import KMS_ARN
+from clients.sealing import KMS_NAME
 
 DEMO_DOMAIN = ".example"  # reserved by RFC 2606: nobody's real address ends so
 KEY_BYTES = 32
@@ -140,9 +140,9 @@ def _keys(variable: str) -> Iterator[CheckMessage]:
     seen = set()
     for number, entry in enumerate(entries, start=1):
         key_id, _, encoded = entry.partition(":")
-        is_kms = variable == "SEALING_KEYS" and KMS_ARN.fullmatch(encoded.removeprefix("kms:")) is not None
+        is_kms = variable == "SEALING_KEYS" and KMS_NAME.fullmatch(encoded.removeprefix("kms:")) is not None
         if not key_id or not (is_kms or _is_key(encoded)):
-            or_kms = ", nor id:kms:<ARN>" if variable == "SEALING_KEYS" else ""
+            or_kms = ", nor id:kms:<id, alias or ARN>" if variable == "SEALING_KEYS" else ""
             said = f"{variable}: entry {number} is not id:base64 of {KEY_BYTES} bytes{or_kms}."
             yield Error(said, id="clients.E006")
         elif key_id in seen:

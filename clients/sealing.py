@@ -74,25 +74,30 @@ def is_well_formed(text: str) -> bool:
 
 @dataclass(frozen=True)
 class KmsKey:
-    """A key that never leaves AWS: each value is sealed under a data key of its own, which KMS opens again."""
+    """A key that never leaves AWS: each value is sealed under a data key of its own, which KMS opens again. `name`: its
+    id, alias or ARN; only an ARN says in which Region it is."""
 
-    arn: str
+    name: str
 
 
-KMS_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[A-Za-z0-9/_-]+", re.ASCII)
+KMS_NAME = re.compile(
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+"
+    r"|mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.ASCII,
+)
 
 
 @lru_cache(maxsize=8)
 def read_sealing_ring(text: str) -> dict[str, bytes | KmsKey]:
-    """As `read_ring`, where an entry may also be `id:kms:<ARN>`: the first one seals, every one opens."""
+    """As `read_ring`, where an entry may also be `id:kms:<id, alias or ARN>`: the first one seals, every one opens."""
     ring: dict[str, bytes | KmsKey] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         key_id, _, rest = part.partition(":")
         if rest.startswith("kms:"):
-            arn = rest.removeprefix("kms:")
-            if not key_id or key_id in ring or not KMS_ARN.fullmatch(arn):
-                raise ImproperlyConfigured(f"SEALING_KEYS: {key_id!r} is not id:kms:<ARN of a key or an alias>.")
-            ring[key_id] = KmsKey(arn)
+            name = rest.removeprefix("kms:")
+            if not key_id or key_id in ring or not KMS_NAME.fullmatch(name):
+                raise ImproperlyConfigured(f"SEALING_KEYS: {key_id!r} is not id:kms:<id, alias or ARN>, ids unique.")
+            ring[key_id] = KmsKey(name)
         else:
             local = read_ring(part, "SEALING_KEYS")
             if key_id in ring:
@@ -153,7 +158,9 @@ def open_sealed(sealed: Sealed, *, binding: str) -> SecretValue:
     data = sealed.data
     if isinstance(key, KmsKey) and open_data_key is not None:
         length = int.from_bytes(data[:2], "big")
-        key, data = open_data_key(key, data[2 : 2 + length], binding), data[2 + length :]
+        wrapped, data = data[2 : 2 + length], data[2 + length :]
+        # Without both parts it was sealed by a local key of this id, and there is nothing to ask KMS.
+        key = open_data_key(key, wrapped, binding) if wrapped and data else b""
     if not isinstance(key, bytes):
         raise SealBroken(
             "This secret was sealed with a key that is not configured here. Add the key to SEALING_KEYS.",

@@ -34,6 +34,8 @@ SENTENCES = {
     "NotAuthorizedException": NO_PERMISSION,
     "AccessDeniedException": NO_PERMISSION,
     "InvalidParameterException": "Cognito refused a value as invalid.",
+    "DisabledException": "The KMS key is disabled. Enable it in AWS.",
+    "KMSInvalidStateException": "The KMS key cannot be used as it is, for example because it is to be deleted.",
     "FeatureUnavailableInTierException": "The user pool's plan does not include this.",
 }
 

@@ -12,7 +12,7 @@ _building = threading.Lock()
 
 
 @cache
-def aws_client(service: str, region: str) -> Any:
+def aws_client(service: str, region: str | None) -> Any:
     """One attempt: with every retry mode of the SDK a lost answer to a create was measured to leave several clients
     (failure_model.md, top). What may be repeated is repeated by the engine, which looks first."""
     seconds = settings.COGNITO_TIMEOUT_SECONDS

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
 from clients import checks, sealing
-from clients.errors import SealBroken
+from clients.aws.keys import open_data_key
+from clients.errors import SealBroken, Throttled
 from clients.models import AuditEntry, Secret
-from clients.sealing import Sealed
+from clients.sealing import KmsKey, Sealed
 from clients.services import keys, secrets
 from clients.services.keys import FACTOR
 
@@ -165,9 +166,15 @@ def test_keys_are_not_looked_at_before_a_migration(sealed, settings, django_asse
 
 @pytest.fixture
 def kms(world, settings):
+    """A key in KMS, which stands in front."""
     arn = world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"]
     settings.SEALING_KEYS = f"cloud:kms:{arn},{NEW},{OLD}"
-    return f"cloud:kms:{arn}"
+    return arn
+
+
+def wrapped_part(secret):
+    data = bytes(secret.sealed_value)
+    return data[2 : 2 + int.from_bytes(data[:2], "big")]
 
 
 def test_a_secret_is_sealed_under_a_data_key_of_kms(world, kms, settings):
@@ -178,10 +185,35 @@ def test_a_secret_is_sealed_under_a_data_key_of_kms(world, kms, settings):
         secrets.open_for_cognito(secret)
 
 
+@pytest.mark.parametrize("called", ["id", "alias", "alias ARN"])
+def test_a_kms_key_is_named_by_id_or_alias_too(world, kms, settings, called):
+    key_id, alias = kms.rpartition("/")[2], f"alias/portal-{kms[-12:]}"
+    world.sandbox.aws("kms").create_alias(AliasName=alias, TargetKeyId=key_id)
+    name = {"id": key_id, "alias": alias, "alias ARN": kms.replace(f"key/{key_id}", alias)}[called]
+    settings.SEALING_KEYS = f"cloud:kms:{name}"
+    secret = world.create().secrets.get()
+    assert sealing.is_well_formed(secrets.open_for_cognito(secret).reveal()) and keys.unusable() == []
+    assert [each.id for each in checks._keys("SEALING_KEYS")] == []
+
+
 def test_moved_to_another_row_it_does_not_open(world, kms):
     one, other = (world.create(name=name).secrets.get() for name in ("one", "other"))
     with pytest.raises(SealBroken):
         sealing.open_sealed(Sealed("cloud", bytes(one.sealed_value)), binding=secrets.binding(other))
+
+
+def test_kms_itself_refuses_the_data_key_of_another_row_or_key(world, kms):
+    """Not only our own seal around it: whoever has the row and may ask KMS gets no data key without its binding."""
+    one, other = (world.create(name=name).secrets.get() for name in ("one", "other"))
+    foreign = KmsKey(world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"])
+    assert len(open_data_key(KmsKey(kms), wrapped_part(one), secrets.binding(one))) == 32
+    for key, wrapped, binding in (
+        (KmsKey(kms), wrapped_part(one), secrets.binding(other)),
+        (foreign, wrapped_part(one), secrets.binding(one)),
+        (KmsKey(kms), wrapped_part(one)[:-1], secrets.binding(one)),
+    ):
+        with pytest.raises(SealBroken, match="KMS does not open"):
+            open_data_key(key, wrapped, binding)
 
 
 def test_rotating_goes_to_kms_and_back(world, sealed, settings):
@@ -193,7 +225,67 @@ def test_rotating_goes_to_kms_and_back(world, sealed, settings):
     assert get_adapter().decrypt(Authenticator.objects.get().data["secret"]) == "SEED"
 
 
-def test_what_is_no_address_of_a_key_is_refused(settings):
+def test_rotating_that_kms_interrupts_goes_on_later(world, sealed, settings):
+    arn = world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"]
+    settings.SEALING_KEYS = f"cloud:kms:{arn},{OLD}"
+    world.sandbox.fault("GenerateDataKey", "throttle", skip=2)
+    with pytest.raises(Throttled):
+        rotate(world)
+    assert keys.sealed_under() == {"cloud": 2, "old": 2} and opened() == sealed
+    assert rotate(world).moved == 2 and opened() == sealed
+    told = AuditEntry.objects.filter(action="keys:rotate").order_by("sequence")
+    assert [(each.detail["moved"], each.detail["under"]) for each in told] == [
+        (2, {"cloud": 2, "old": 2}),
+        (2, {"cloud": 4}),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["throttle", "error_500", "drop"])
+def test_kms_out_of_reach_is_no_wrong_key_and_nothing_unknown(world, kms, kind):
+    secret = world.create().secrets.get()
+    world.sandbox.fault("Decrypt", kind)
+    with pytest.raises(Throttled):
+        secrets.open_for_cognito(secret)
+    world.sandbox.fault("Decrypt", kind)
+    assert keys.unusable() == []
+
+
+@pytest.mark.parametrize(("fault", "sentence"), [
+    ("disabled", "The KMS key is disabled."),
+    ("deleted", "The KMS key cannot be used as it is"),
+    ("unknown", "AWS does not know the KMS key"),
+    ("another", "It is another key."),
+    ("local", "It is another key."),
+])  # fmt: skip
+def test_a_kms_key_that_cannot_open_refuses_to_start(world, kms, settings, fault, sentence):
+    world.create()
+    aws = world.sandbox.aws("kms")
+    if fault == "disabled":
+        aws.disable_key(KeyId=kms)
+    elif fault == "deleted":
+        aws.schedule_key_deletion(KeyId=kms)
+    other = {"unknown": f"kms:{kms[:-12]}{'0' * 12}", "local": base64.b64encode(bytes(32)).decode()}
+    if fault == "another":
+        other["another"] = "kms:" + aws.create_key()["KeyMetadata"]["Arn"]
+    if fault in other:
+        settings.SEALING_KEYS = f"{NEW},cloud:{other[fault]}"
+    (said,) = checks.check_keys_open_what_is_sealed(None)
+    assert said.msg.startswith("SEALING_KEYS: the key 'cloud' does not open") and sentence in said.msg
+
+
+def test_a_local_key_whose_id_now_names_kms_refuses_to_start(world, sealed, kms, settings):
+    settings.SEALING_KEYS = f"{NEW},old:kms:{kms}"
+    (said,) = checks.check_keys_open_what_is_sealed(None)
+    assert said.msg == "SEALING_KEYS: the key 'old' does not open what was sealed under it. It is another key."
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\0" + b"x" * 40, b"\xff\xff" + b"x" * 40, b"\0\x01x" + b"y" * 40])
+def test_bytes_without_a_data_key_do_not_open_under_kms(world, kms, data):
+    with pytest.raises(SealBroken):
+        sealing.open_sealed(Sealed("cloud", data), binding="row")
+
+
+def test_what_is_no_name_of_a_kms_key_is_refused(settings):
     with pytest.raises(sealing.ImproperlyConfigured, match="'cloud'"):
         sealing.read_sealing_ring("cloud:kms:my-key")
     assert FACTOR == "second-factor"
