@@ -13,6 +13,7 @@ from clients.services import client_states
 from clients.services.secrets import open_for_cognito
 from clients.services.usage import refresh_usage
 from tests.conftest import ConfirmedClient
+from tests.environment import random_keys
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,13 @@ def test_wrong_secret_is_named_as_what_it_is(world, app_client):
 def test_removed_secret_is_named_by_its_ending(world, app_client, value):
     app_client.secrets.update(state="retired")
     world.cognito.delete_user_pool_client(UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id)
+    assert f"The secret ending {value[-4:]} was removed." in text(ask(world, app_client, value))
+
+
+def test_removed_secret_of_before_a_new_fingerprint_key_is_known_too(world, app_client, value, settings):
+    app_client.secrets.update(state="retired")
+    world.cognito.delete_user_pool_client(UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id)
+    settings.FINGERPRINT_KEYS = f"{random_keys('newer')},{settings.FINGERPRINT_KEYS}"
     assert f"The secret ending {value[-4:]} was removed." in text(ask(world, app_client, value))
 
 
