@@ -119,7 +119,7 @@ def can_end_restore(person: Any) -> bool:
 
 
 def can_rotate_keys(person: Any) -> bool:
-    """Seal everything anew under another key, on the command line."""
+    """Seal everything anew under another key, or give up a lost one, on the command line."""
     return _is(person, ADMINISTRATOR)
 
 

@@ -35,14 +35,14 @@ class Resealed:
 def sealed_under() -> Counter[str]:
     """How many sealed values each key id opens: secrets nobody was shown, and people's second factors."""
     found = _counted(Secret.objects.exclude(sealed_value=None), "sealing_key_id")
-    for _, _, key_id, _ in _factors():
+    for _, _, key_id, _ in sealed_factors():
         found[key_id] += 1
     return found
 
 
 def marked_under() -> Counter[str]:
     """How many secrets each fingerprint key has marked. Erased values cannot be marked anew, so these keys stay."""
-    return _counted(Secret.objects.all(), "fingerprint_key_id")
+    return _counted(Secret.objects.exclude(fingerprint_key_id=""), "fingerprint_key_id")
 
 
 def _counted(rows: QuerySet[Secret], column: str) -> Counter[str]:
@@ -102,7 +102,7 @@ def _reseal(secret: Secret, found: Resealed) -> bool:
 # --- Second factors --------------------------------------------------------------------------------
 
 
-def _factors() -> Iterator[tuple[Authenticator, str, str, bytes]]:
+def sealed_factors() -> Iterator[tuple[Authenticator, str, str, bytes]]:
     """(row, the field it stands in, key id, ciphertext) of every sealed part of a person's factors."""
     for row in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).order_by("pk").iterator():
         for name, value in row.data.items():
@@ -115,7 +115,7 @@ def _factors() -> Iterator[tuple[Authenticator, str, str, bytes]]:
 
 
 def _reseal_factors(first: str, found: Resealed) -> None:
-    for row, name, key_id, data in _factors():
+    for row, name, key_id, data in sealed_factors():
         if key_id == first:
             continue
         try:
@@ -161,7 +161,7 @@ def _why_closed(key_id: str) -> str:
     try:
         if secret := sample.select_related("app_client").order_by("-pk").first():
             secrets.open_for_cognito(secret)
-        elif factor := next((each for each in _factors() if each[2] == key_id), None):
+        elif factor := next((each for each in sealed_factors() if each[2] == key_id), None):
             sealing.open_sealed(Sealed(key_id, factor[3]), binding=FACTOR)
     except SealBroken:
         return "It is another key."

@@ -29,6 +29,7 @@ WORDS = {
     "restore:leave": "End restore mode",
     "secret:find": "Ask whose a secret is",
     "keys:rotate": "Seal anew under another key",
+    "keys:forget": "Give up a lost key",
     "secret:erase": "Erase a sealed copy nobody was shown",
     "handover:create": "Hand over",
     "handover:mail": "Mail the hand-over",
