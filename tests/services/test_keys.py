@@ -12,7 +12,7 @@ from django.core.management.base import SystemCheckError
 from clients import checks, sealing
 from clients.aws.keys import open_data_key
 from clients.errors import SealBroken, Throttled
-from clients.models import AuditEntry, Secret
+from clients.models import AppClient, AuditEntry, Secret
 from clients.sealing import KmsKey, Sealed
 from clients.services import keys, secrets
 from clients.services.keys import FACTOR
@@ -248,6 +248,19 @@ def test_kms_out_of_reach_is_no_wrong_key_and_nothing_unknown(world, kms, kind):
         secrets.open_for_cognito(secret)
     world.sandbox.fault("Decrypt", kind)
     assert keys.unusable() == []
+
+
+def test_without_kms_nothing_is_made_and_nothing_shown_is_lost(world, kms):
+    secret = world.create().secrets.get()
+    before = AppClient.objects.count(), AuditEntry.objects.count(), len(world.remote_clients())
+    world.sandbox.fault("GenerateDataKey", "error_500")
+    with pytest.raises(Throttled):
+        world.create(name="another")
+    world.sandbox.fault("Decrypt", "drop")
+    with pytest.raises(Throttled):
+        secrets.reveal_secret(secret, actor=world.people["operator"])
+    assert (AppClient.objects.count(), AuditEntry.objects.count(), len(world.remote_clients())) == before
+    assert sealing.is_well_formed(secrets.reveal_secret(secret, actor=world.people["operator"]).reveal())
 
 
 @pytest.mark.parametrize(("fault", "sentence"), [
