@@ -100,7 +100,7 @@ CACHES = {
 }
 
 # --- Sealing ---------------------------------------------------------------------------------
-# "id:base64,id:base64": the first key seals, every listed key opens. 32 bytes each.
+# "id:base64,id:kms:<name>": the first key seals, every listed key opens. 32 bytes each, or the name of a key of KMS.
 SEALING_KEYS = env.str("SEALING_KEYS", default="")
 FINGERPRINT_KEYS = env.str("FINGERPRINT_KEYS", default="")
 
