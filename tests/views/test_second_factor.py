@@ -85,6 +85,22 @@ def test_sign_in_then_asks_for_the_code(with_app):
     assert client.get("/").status_code == 200
 
 
+def test_without_kms_a_code_signs_nobody_in_and_afterwards_it_does(world, settings, client, operator):
+    arn = world.sandbox.aws("kms").create_key()["KeyMetadata"]["Arn"]
+    settings.SEALING_KEYS = f"cloud:kms:{arn}"
+    client.force_login(operator)
+    secret = enrol(client)
+    cache.clear()
+    browser, _ = sign_in(operator)
+    browser.raise_request_exception = False
+    world.sandbox.fault("Decrypt", "throttle", times=9)
+    assert browser.post(INDEX + "authenticate/", {"code": code(secret)}).status_code >= 500
+    assert browser.get("/")["Location"].startswith("/account/login/")
+    world.sandbox.clear()
+    assert browser.post(INDEX + "authenticate/", {"code": code(secret)}).status_code == 302
+    assert browser.get("/").status_code == 200
+
+
 def test_code_is_good_once(with_app):
     operator, secret = with_app
     shown = code(secret)
