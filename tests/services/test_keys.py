@@ -50,17 +50,23 @@ def test_everything_is_sealed_under_the_first_key_and_opens(world, sealed, setti
     assert rotate(world).moved == 0 and AuditEntry.objects.filter(action="keys:rotate").count() == 1
 
 
-def test_one_revealed_meanwhile_is_left_alone(world, sealed, monkeypatch):
-    honest, first = sealing.seal, Secret.objects.first()
+@pytest.mark.parametrize("meanwhile", ["revealed", "sealed anew"])
+def test_one_changed_meanwhile_is_left_alone(world, sealed, monkeypatch, meanwhile):
+    honest, first = sealing.seal, Secret.objects.select_related("app_client").first()
+    anew = honest(secrets.open_for_cognito(first), binding=secrets.binding(first))
+    wanted = (None, "") if meanwhile == "revealed" else (anew.data, anew.key_id)
+    asked = []
 
     def seal(value, *, binding):
-        Secret.objects.filter(pk=first.pk).update(sealed_value=None, sealing_key_id="")
+        if not asked:  # once: a later call would hide what was written over it
+            Secret.objects.filter(pk=first.pk).update(sealed_value=wanted[0], sealing_key_id=wanted[1])
+        asked.append(binding)
         return honest(value, binding=binding)
 
     monkeypatch.setattr(sealing, "seal", seal)
-    rotate(world)
+    assert rotate(world).moved == 3 and asked[0] == secrets.binding(first)
     first.refresh_from_db()
-    assert first.sealed_value is None and first.sealing_key_id == ""
+    assert (first.sealed_value and bytes(first.sealed_value), first.sealing_key_id) == wanted
 
 
 def test_one_that_does_not_open_is_named_and_the_others_go_on(world, sealed):
@@ -292,10 +298,19 @@ def test_a_local_key_whose_id_now_names_kms_refuses_to_start(world, sealed, kms,
     assert said.msg == "SEALING_KEYS: the key 'old' does not open what was sealed under it. It is another key."
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\0\0" + b"x" * 40, b"\xff\xff" + b"x" * 40, b"\0\x01x" + b"y" * 40])
-def test_bytes_without_a_data_key_do_not_open_under_kms(world, kms, data):
+@pytest.mark.parametrize(("data", "is_asked"), [
+    (b"", False),
+    (b"\0", False),
+    (b"\0\0" + b"x" * 40, False),
+    (b"\xff\xff" + b"x" * 40, False),
+    (b"\0\x01x" + b"y" * 40, True),
+])  # fmt: skip
+def test_bytes_without_a_data_key_do_not_open_under_kms(world, kms, data, is_asked):
+    """KMS would refuse an empty blob as malformed, which is no word about the key."""
+    world.sandbox.clear()
     with pytest.raises(SealBroken):
         sealing.open_sealed(Sealed("cloud", data), binding="row")
+    assert [call["operation"] for call in world.sandbox.calls()] == ["Decrypt"] * is_asked
 
 
 def test_what_is_no_name_of_a_kms_key_is_refused(settings):
