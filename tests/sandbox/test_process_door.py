@@ -105,10 +105,10 @@ def test_lambdas_see_a_bare_environment(tmp_path):
     assert "('AWS_ENDPOINT_URL', 'http://127.0.0.1:4567')" in shown
 
 
-def test_rules_need_neither_django_nor_the_portal():
+def test_rules_need_neither_django_nor_the_portal(tmp_path):
     script = (
-        "import sys, os\nfrom portal.sandbox import environment\nenvironment.enter(4567, 'x')\n"
-        "import portal.sandbox.gateway, portal.sandbox.cognito, portal.sandbox.appsync\n"
+        f"import sys, os\nfrom portal.sandbox import environment\nenvironment.enter(4567, {str(tmp_path)!r})\n"
+        "import portal.sandbox.gateway, portal.sandbox.cognito, portal.sandbox.appsync, portal.sandbox.kms\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('django', 'clients')])"
     )
 
