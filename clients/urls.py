@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from clients.views import (
+    acting,
     activity,
     activity_export,
     app_clients,
@@ -66,6 +67,18 @@ class ActivityForm(Ulid):
     regex = "csv|jsonl"
 
 
+class MemberPage(Ulid):
+    """Which page of members staff look at."""
+
+    regex = "clients|activity|members"
+
+
+class ClientTab(Ulid):
+    """Which tab of a client's page."""
+
+    regex = "overview|secrets|scopes|attributes|snippets|activity|settings"
+
+
 class Scanner(Ulid):
     """Which secret scanner a rule file is for."""
 
@@ -75,6 +88,8 @@ class Scanner(Ulid):
 register_converter(Ulid, "ulid")
 register_converter(ActivityForm, "activity_form")
 register_converter(Scanner, "scanner")
+register_converter(MemberPage, "member_page")
+register_converter(ClientTab, "client_tab")
 register_converter(TenantAct, "tenant_act")
 
 urlpatterns = [
@@ -127,7 +142,13 @@ urlpatterns = [
     path("tenants/", tenants.tenant_list, name="tenant-list"),
     path("tenants/new/", tenants.tenant_create, name="tenant-create"),
     path("tenants/<slug:slug>/", tenants.tenant_page, name="tenant-page"),
-    path("tenants/<slug:slug>/as-member/", customer.customer_home_as, name="customer-home-as"),
+    path("tenants/<slug:slug>/as-member/", acting.customer_home_as, name="customer-home-as"),
+    path("tenants/<slug:slug>/as-member/<member_page:page>/", acting.customer_page_as, name="customer-page-as"),
+    path(
+        "tenants/<slug:slug>/as-member/clients/<ulid:public_id>/<client_tab:tab>/",
+        acting.customer_client_as,
+        name="customer-client-as",
+    ),
     path("tenants/<slug:slug>/details/", tenants.tenant_details, name="tenant-details"),
     path("tenants/<slug:slug>/values/", tenant_values.tenant_values, name="tenant-values"),
     path("tenants/<slug:slug>/<tenant_act:kind>/", tenant_changes.tenant_change_start, name="tenant-change-start"),

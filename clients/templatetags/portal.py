@@ -9,6 +9,7 @@ from django import template
 from django.contrib.messages.storage.base import Message
 from django.forms import BoundField
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -291,6 +292,23 @@ def bars(values: list[int], words: str) -> SafeString:
         '<svg class="bars" viewBox="0 0 600 72" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<line x1="0" y1="71.5" x2="600" y2="71.5"/>{}</svg>', words, drawn,
     )  # fmt: skip
+
+
+# --- Addresses -------------------------------------------------------------------------------------
+
+
+def tab_address(app_client: AppClient, tab: str, as_member_of: str = "") -> str:
+    """A tab of a client's page; with a tenant's slug as its members see it."""
+    if as_member_of:
+        return reverse("customer-client-as", args=[as_member_of, app_client.public_id, tab])
+    return reverse(f"client-{tab}", args=[app_client.public_id])
+
+
+@register.simple_tag(takes_context=True)
+def client_url(context: template.Context, app_client: AppClient, tab: str = "overview") -> str:
+    """Staff who look at a tenant's pages as its members see them stay there."""
+    acting = context["shell"].acting
+    return tab_address(app_client, tab, acting.tenant.slug if acting else "")
 
 
 # --- Fields ----------------------------------------------------------------------------------------

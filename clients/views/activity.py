@@ -10,7 +10,7 @@ from clients.forms.activity import ActivityFilter
 from clients.models import AuditEntry, AuditQuerySet, User
 from clients.services.audit import fits
 from clients.views.client_page import client_page
-from clients.views.fetching import get_app_client, need, person, signed_in
+from clients.views.fetching import acting, get_app_client, need, person, signed_in
 from clients.views.listing import capped_count, cut
 from clients.views.words import WORDS
 
@@ -31,6 +31,8 @@ def activity_list(request: HttpRequest) -> HttpResponse:
     if filters.held_a_secret:
         return redirect(f"{request.path}?{filters.address}")
     found = filters.apply(shown_to(user))
+    if staff := acting(request):
+        found = found & AuditEntry.objects.visible_to(staff.by)
     page, following = cut(found, key="sequence", after=_after(request))
     context = {
         "nav": "activity", "filters": filters, "lines": lines_of(page, user), "following": following,

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
 from clients import permissions, sealing
 from clients.errors import InvalidInput, PortalError
@@ -19,7 +18,7 @@ from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.app_clients import create_client
-from clients.views.fetching import need, person, signed_in
+from clients.views.fetching import acting, need, person, signed_in
 from clients.views.listing import capped_count, found_once, page_by_attention
 from clients.views.outcome import refused
 
@@ -61,8 +60,8 @@ def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | 
     text = filters.chosen.get("q", "")
     if sealing.is_well_formed(request.GET.get("q", "").strip()):
         messages.warning(request, WHOLE_SECRET)
-        return redirect(f"{reverse('client-list')}?{urlencode({'q': text})}")
-    if list(filters.chosen) != ["q"] or "after" in request.GET:
+        return redirect(f"{request.path}?{urlencode({'q': text})}")
+    if list(filters.chosen) != ["q"] or "after" in request.GET or acting(request):
         return None
     named = AppClient.objects.visible_to(person(request)).filter(client_id=text).first()
     return redirect("client-overview", named.public_id) if named else None

@@ -19,21 +19,23 @@ from clients.models import (
     Status,
     User,
 )
-from clients.templatetags.portal import living
+from clients.templatetags.portal import living, tab_address
 from clients.views.conflicts import conflict_told
-from clients.views.fetching import person
+from clients.views.fetching import Acting, acting, person
 
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
 
 
-def tabs_for(user: User, app_client: AppClient) -> list[tuple[str, str, int | None]]:
-    """(URL name, label, how many there are behind it) of what this person may open."""
-    shown = [tab for tab in TABS if tab != "snippets" or (permissions.can_get_snippets(user) and app_client.client_id)]
+def tabs_for(user: User, app_client: AppClient, acting: Acting | None = None) -> list[tuple[str, str, str, int | None]]:
+    """(URL name, address, label, how many there are behind it) of what this person may open."""
+    may_get_snippets = permissions.can_get_snippets(acting.by if acting else user) and app_client.client_id
+    shown = [tab for tab in TABS if tab != "snippets" or may_get_snippets]
     counts = {
         "secrets": len(living(app_client)), "scopes": app_client.scopes.count(),
         "attributes": 1 + AttributeDefinition.objects.filter(retired_at__isnull=True).count(),  # and the tenant itself
     }  # fmt: skip
-    return [(f"client-{tab}", tab.capitalize(), counts.get(tab)) for tab in shown]
+    slug = acting.tenant.slug if acting else ""
+    return [(f"client-{t}", tab_address(app_client, t, slug), t.capitalize(), counts.get(t)) for t in shown]
 
 
 def secret_to_show(user: User, app_client: AppClient) -> Secret | None:
@@ -85,11 +87,11 @@ def client_conflict(
 def client_page(
     request: HttpRequest, app_client: AppClient, tab: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    user = person(request)
+    user, staff = person(request), acting(request)
     frame = {
-        "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client),
+        "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
-        "handover": open_handover(user, app_client),
+        "handover": open_handover(staff.by if staff else user, app_client),
         "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
         "may_get_token": permissions.can_get_token(user) and app_client.client_id,

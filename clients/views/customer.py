@@ -17,7 +17,7 @@ from clients.services.change_requests import asked_of, request_change
 from clients.services.claims import Claim
 from clients.services.mail import send_change_request
 from clients.views.client_page import client_page
-from clients.views.fetching import get_app_client, get_tenant, person, signed_in
+from clients.views.fetching import acting, get_app_client, person, signed_in
 
 SHOWN = 30
 
@@ -30,27 +30,22 @@ class Mine:
     handover: Handover | None
 
 
-@signed_in("GET")
-def customer_home_as(request: HttpRequest, slug: str) -> HttpResponse:
-    """What members of this tenant see, for staff who help them; nothing on it can be done in their name."""
-    return customer_home(request, get_tenant(request, slug, permissions.can_view_tenants), acting=True)
-
-
-def customer_home(request: HttpRequest, tenant: Tenant, *, acting: bool = False) -> HttpResponse:
+def customer_home(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """Of a member, or what members see, for staff who help them: then with every offer, whomever it is for."""
     present = AppClient.objects.present().filter(tenant=tenant)
     facts = present.aggregate(first_end=Min("expires_at"), last_token=Max("last_token_at"))
     rows = present.select_related("pool", "contact").prefetch_related("secrets", "scopes")
     shown = list(rows.order_by("name")[:SHOWN])
     offers = Handover.objects.open().filter(app_client__tenant=tenant, member__isnull=False)
-    offers = offers.select_related("member") if acting else offers.filter(member=person(request))
+    offers = offers.select_related("member") if acting(request) else offers.filter(member=person(request))
     waiting = {offer.app_client_id: offer for offer in offers}
     servers = ResourceServer.objects.filter(scopes__app_clients__in=shown).exclude(api_kind=ApiKind.NONE).distinct()
     context = {
-        "nav": "home", "tenant": tenant, "acting": acting, "count": present.count(), "facts": facts,
+        "nav": "home", "tenant": tenant, "count": present.count(), "facts": facts,
         "mine": [Mine(row, waiting.get(row.pk)) for row in shown], "pools": {row.pool for row in shown},
         "servers": [server for server in servers.order_by("identifier") if server.api_url],
         "claims": _claims(shown, tenant), "contact": _contact(shown, tenant), "ends": facts["first_end"],
-        "may_get_token": permissions.can_get_token(person(request)) and not acting,
+        "may_get_token": permissions.can_get_token(person(request)),
     }  # fmt: skip
     return render(request, "clients/customer_home.html", context)
 

@@ -1,6 +1,7 @@
 """How views find what they are about: fetching and permission are one step."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -38,6 +39,18 @@ def person(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Staff who look at a tenant's pages as its managers see them."""
+
+    by: User
+    tenant: Tenant
+
+
+def acting(request: HttpRequest) -> Acting | None:
+    return getattr(request, "acting", None)
 
 
 def need(user: User, can: Predicate) -> None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from clients import permissions
 from clients.models import AppClient, AttributeDefinition, Operation, Scope, Tenant, UserPool
 from clients.services import restores
+from clients.views.fetching import Acting, acting
 from clients.views.theme import NEXT, current_theme
 
 COUNT_CAP = 1000
@@ -20,6 +21,7 @@ COUNT_CAP = 1000
 class Shell:
     user: Any
     theme: str
+    acting: Acting | None = None
 
     @property
     def organisation(self) -> str:
@@ -90,4 +92,4 @@ class Shell:
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:
-    return {"shell": Shell(getattr(request, "user", None), current_theme(request))}
+    return {"shell": Shell(getattr(request, "user", None), current_theme(request), acting(request))}

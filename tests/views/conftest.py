@@ -232,6 +232,8 @@ ARGUMENTS = {
     ),
     "bulk-run": _run,
     **dict.fromkeys(("tenant-policies", "tenant-page", "tenant-details", "tenant-values", "customer-home-as"), _tenant),
+    "customer-page-as": lambda app_client: [app_client.tenant.slug, "members"],
+    "customer-client-as": lambda app_client: [app_client.tenant.slug, app_client.public_id, "secrets"],
     **dict.fromkeys(("attribute-change", "attribute-retire", "attribute-restore"), _definition),
     **dict.fromkeys(("server-page", "server-api", "server-change", "server-retire"), _server),
 }

@@ -1,12 +1,16 @@
 """The pages of members: their home, what they ask for, and what staff see who help them."""
 
+import re
+
 import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from clients.models import AppClient, AuditEntry, Role, Tenant, User
-from clients.services import handovers
+from clients.models.ids import new_ulid
+from clients.services import handovers, people, rotations, secrets
+from clients.views.words import WORDS
 from tests.conftest import ConfirmedClient
 from tests.support import PASSWORD
 
@@ -73,6 +77,83 @@ def test_staff_see_what_members_see_under_a_bar_and_can_do_nothing_there(world, 
     assert "handover-show" not in page and "/show/" not in page and "Request a change" not in page
     tenant_page = text(signed_in(world, who).get(reverse("tenant-page", args=["northwind"])))
     assert reverse("customer-home-as", args=["northwind"]) in tenant_page
+
+
+AS_MEMBER_TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
+
+
+def pages_as_member(app_client):
+    slug = app_client.tenant.slug
+    yield reverse("customer-home-as", args=[slug])
+    for page in ("clients", "activity", "members"):
+        yield reverse("customer-page-as", args=[slug, page])
+    for tab in AS_MEMBER_TABS:
+        yield reverse("customer-client-as", args=[slug, app_client.public_id, tab])
+
+
+@pytest.mark.parametrize("who", ["support", "operator", "auditor", "administrator"])
+def test_staff_read_every_page_of_a_customer_and_can_do_nothing_on_it(world, app_client, who):
+    """Also where its managers could do most: they may rotate, a rotation is open, a hand-over waits."""
+    Tenant.objects.update(members_may_rotate=True)
+    world.other = world.create(name="acme-labels", tenant=world.tenants["acme-robotics"])
+    secrets.reveal_secret(app_client.secrets.get(), actor=world.people["operator"])
+    rotations.start_rotation(app_client, actor=world.people["support"], operation_id=new_ulid(), overlap_hours=24)
+    browser = signed_in(world, who)
+    for address in pages_as_member(app_client):
+        answer = browser.get(address)
+        if who == "auditor" and "/snippets/" in address:
+            assert answer.status_code == 403, "kits are not the auditor's"
+            continue
+        page = text(answer)
+        main = page[page.index("<main") : page.index("</main>")]
+        assert answer.status_code == 200 and "Acting for <b>Northwind" in page and 'class="customer"' in page, address
+        assert str(world.people[who]) in page[: page.index("<main")], "who it really is"
+        assert world.other.name not in page and "Acme" not in main, address
+        for form in re.findall(r'<form[^>]*method="post".*?</form>', main, re.DOTALL):
+            assert "<button" not in form, (address, form)
+        for act in ("/rotate/", "/finish/", "/acknowledge/", "/extend/", "/request/", "/token/", "/show/", "/invite/"):
+            assert act not in main, (address, act)
+
+
+def test_staff_stay_with_the_customer_from_page_to_page(world, app_client):
+    """Links lead to the next page as a member sees it; what is done is done at the staff's own page of the client."""
+    browser, address = signed_in(world, "support"), reverse("customer-home-as", args=["northwind"])
+    home = text(browser.get(address))
+    inside = reverse("customer-client-as", args=["northwind", app_client.public_id, "overview"])
+    assert f'href="{inside}"' in home and f'href="{reverse("customer-page-as", args=["northwind", "clients"])}"' in home
+    page = text(browser.get(inside))
+    for tab in AS_MEMBER_TABS:
+        assert f'href="{reverse("customer-client-as", args=["northwind", app_client.public_id, tab])}"' in page
+    assert f'href="{reverse("client-overview", args=[app_client.public_id])}">Open as staff' in page
+
+
+@pytest.mark.parametrize(("page", "query"), [("clients", "?q=none-like-it"), ("clients", "?q=northwind&status=active"),
+                                             ("activity", "?period=7")])  # fmt: skip
+def test_lists_of_a_customer_are_filtered_where_they_stand(world, app_client, page, query):
+    address = reverse("customer-page-as", args=["northwind", page])
+    shown = text(signed_in(world, "support").get(address + query))
+    assert f'action="{address}"' in shown and 'action="/clients/"' not in shown and 'action="/activity/"' not in shown
+
+
+def test_client_id_searched_for_while_acting_stays_in_the_list(world, app_client):
+    address = reverse("customer-page-as", args=["northwind", "clients"])
+    answer = signed_in(world, "support").get(address, {"q": app_client.client_id})
+    assert answer.status_code == 200 and app_client.name in text(answer)
+
+
+def test_activity_of_a_customer_holds_nothing_staff_may_not_read(world, app_client):
+    """Support reads what is about clients: the tenant's other entries are its managers'."""
+    people.invite("new@northwind.example", Role.DEVELOPER, tenant=app_client.tenant, actor=world.people["operator"])
+    address, said = reverse("customer-page-as", args=["northwind", "activity"]), WORDS["person:invite"]
+    lists = {who: text(signed_in(world, who).get(address)) for who in ("administrator", "support")}
+    rows = {who: page[page.index("<tbody>") :] for who, page in lists.items()}
+    assert said in rows["administrator"] and said not in rows["support"] and app_client.name in rows["support"]
+
+
+def test_clients_of_others_are_not_there_while_acting(world, app_client):
+    other = world.create(name="acme-labels", tenant=world.tenants["acme-robotics"])
+    address = reverse("customer-client-as", args=["northwind", other.public_id, "overview"])
+    assert signed_in(world, "support").get(address).status_code == 404
 
 
 def test_request_stands_in_the_activity_and_reaches_the_contact(world, app_client):
