@@ -82,8 +82,9 @@ def create_client(
 
 def _begin_creation(app_client: AppClient, params: dict[str, Any], via: str) -> Operation:
     scope_rows, overrides = _check_creation(app_client.pool, app_client.tenant, params)
+    secret = secrets.seal_new_secret(app_client, actor=app_client.created_by)
     with transaction.atomic():
-        return _write_creation(app_client, scope_rows, overrides, params, via)
+        return _write_creation(secret, scope_rows, overrides, params, via)
 
 
 def _created_by(operation_id: str, params: dict[str, Any], actor: User) -> AppClient | None:
@@ -157,9 +158,10 @@ def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> 
 
 
 def _write_creation(
-    app_client: AppClient, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], via: str
+    secret: Secret, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], via: str
 ) -> Operation:
     """The intent, whole: client, scopes, overrides, sealed secret, operation, audit entry."""
+    app_client = secret.app_client
     actor, tenant = app_client.created_by, app_client.tenant
     # Locked until the commit: a tenant being off-boarded at this moment must not miss the client. Not against rows that
     # only refer to it, as every audit entry does: with those two locks creations of one tenant were seen to deadlock.
@@ -171,7 +173,7 @@ def _write_creation(
     claims.hold_definitions()  # one defined at this moment must not miss the client
     if overrides:
         claims.write_overrides(app_client, overrides)
-    secrets.seal_new_secret(app_client, actor=actor)
+    secret.save(force_insert=True)
     return begin(
         app_client.op_tag, CREATE, target=f"client:{app_client.public_id}", params=params, actor=actor, via=via,
         pool=app_client.pool, app_client=app_client,

@@ -1,5 +1,5 @@
 """Emergencies: a leaked secret is removed, at once and whatever else goes on; a replacement comes first if it is the
-only one there is."""
+only one of ours that Cognito holds."""
 
 import time
 from datetime import timedelta
@@ -94,7 +94,7 @@ def _write(secret: Secret, actor: User, reason: str, stop_now: bool, via: str, o
     stops = stop_now and (gets_tokens or live.filter(kind=client_states.RESUME).exists())
     rotation = Rotation.objects.create(
         public_id=operation_id, app_client=app_client, old_secret=secret,
-        new_secret=_replacement(app_client, secret, actor), state=RotationState.REVOKING, is_emergency=True,
+        new_secret=_unfinished(app_client, secret), state=RotationState.REVOKING, is_emergency=True,
         stops_tokens=stops, reason=reason, started_by=actor,
     )  # fmt: skip
     if stops and gets_tokens:
@@ -106,13 +106,10 @@ def _write(secret: Secret, actor: User, reason: str, stop_now: bool, via: str, o
     return rotation
 
 
-def _replacement(app_client: AppClient, leaked: Secret, actor: User) -> Secret | None:
-    """A new one when the leaked one is the only one; one that a rotation has just begun to add; else none."""
-    others = [held for held in alive_secrets(app_client) if held.pk != leaked.pk]
-    unfinished = next((held for held in others if held.state == SecretState.PENDING), None)
-    if unfinished or others:
-        return unfinished
-    return secrets.seal_new_secret(app_client, actor=actor)
+def _unfinished(app_client: AppClient, leaked: Secret) -> Secret | None:
+    """One that a rotation has just begun to add: it replaces the leaked one."""
+    pending = (held for held in alive_secrets(app_client) if held.state == SecretState.PENDING)
+    return next((held for held in pending if held.pk != leaked.pk), None)
 
 
 def _deny_at_once(app_client: AppClient) -> None:
@@ -207,6 +204,25 @@ def _look(operation: Operation, unknown: bool) -> Record:
 @step(REVOKE, "take-flow", writes_to_pool=True)
 def _take_flow(operation: Operation, unknown: bool) -> Record:
     return client_states.take_flow(operation) if of_operation(operation).stops_tokens else dict
+
+
+@step(REVOKE, "replace")
+def _replace(operation: Operation, unknown: bool) -> Record:
+    """What Cognito holds decides, not what stood here at the click: a finishing or cancelling may have ended meanwhile,
+    or somebody removed the other one in the console."""
+    rotation, app_client = of_operation(operation), client_of(operation)
+    ids, _ = held_there(app_client)
+    others = {held.cognito_secret_id for held in alive_secrets(app_client) if held.pk != rotation.old_secret.pk}
+    if rotation.new_secret or others & ids or rotation.started_by is None:
+        return dict
+    new = secrets.seal_new_secret(app_client, actor=rotation.started_by)
+    return lambda: _record_sealed(rotation, new)
+
+
+def _record_sealed(rotation: Rotation, new: Secret) -> dict[str, Any]:
+    new.save(force_insert=True)
+    Rotation.objects.filter(pk=rotation.pk).update(new_secret=new)
+    return {"sealed": new.ending}
 
 
 @step(REVOKE, "add", writes_to_pool=True)

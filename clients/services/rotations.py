@@ -57,11 +57,14 @@ def start_rotation(
     if repeated := find_repeated(operation_id, ROTATE, params, actor):
         return repeated
     refuse({"overlap_hours": check_overlap(app_client, overlap_hours)})
+    rows = AppClient.objects.select_related("pool", "tenant")
+    secret_to_rotate(rows.get(pk=app_client.pk))
+    new = secrets.seal_new_secret(app_client, actor=actor)
 
     def write() -> Operation:
-        fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
+        fresh = rows.get(pk=app_client.pk)
         old = secret_to_rotate(fresh)
-        rotation = _write_start(fresh, old, actor, overlap_hours, reason)
+        rotation = _write_start(fresh, old, new, actor, overlap_hours, reason)
         told = {"rotation": rotation.public_id, "old": old.ending}
         return begin(
             operation_id, ROTATE, target=f"client:{fresh.public_id}", params=params, told=told, actor=actor, via=via,
@@ -90,8 +93,10 @@ def secret_to_rotate(app_client: AppClient) -> Secret:
     return alive[0]
 
 
-def _write_start(app_client: AppClient, old: Secret, actor: User, overlap_hours: int, reason: str) -> Rotation:
-    new = secrets.seal_new_secret(app_client, actor=actor)
+def _write_start(
+    app_client: AppClient, old: Secret, new: Secret, actor: User, overlap_hours: int, reason: str
+) -> Rotation:
+    new.save(force_insert=True)
     begun = {
         "state": RotationState.STARTING, "new_secret": new, "overlap_hours": overlap_hours, "started_by": actor,
         "started_at": timezone.now(), "last_error": "",

@@ -16,7 +16,7 @@ def binding(secret: Secret) -> str:
 
 
 def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
-    """Generates and seals a secret for a client about to be created, inside the caller's transaction."""
+    """A new secret, sealed, as a row still to be saved. Before the transaction that saves it: sealing may ask KMS."""
     value = sealing.generate(app_client.pool.environment)
     key_id, mark = sealing.fingerprint(value)
     secret = Secret(
@@ -24,7 +24,6 @@ def seal_new_secret(app_client: AppClient, *, actor: User) -> Secret:
     )
     sealed = sealing.seal(value, binding=binding(secret))
     secret.sealed_value, secret.sealing_key_id = sealed.data, sealed.key_id
-    secret.save(force_insert=True)
     return secret
 
 

@@ -105,8 +105,8 @@ def links(world):
     Secret.objects.update(sealed_value=None, sealing_key_id="")
     for _ in range(LINKS):
         secret = seal_new_secret(app_client, actor=actor)
-        Secret.objects.filter(pk=secret.pk).update(state=SecretState.NEW)
-        secret.refresh_from_db()
+        secret.state = SecretState.NEW
+        secret.save(force_insert=True)
         yield handovers.offer_by_link(secret, hours=24, with_pin=False, actor=actor).token
 
 

@@ -137,9 +137,9 @@ def test_i6_a_showing_with_no_entry_or_two_is_seen(lasting_world, monkeypatch, w
 def test_i5_a_third_secret_of_our_own_making_is_seen(world):
     """Planted: our sealing is called for an active client with two rows, as a rotation that does not count would."""
     app_client = world.create()
-    secrets.seal_new_secret(app_client, actor=world.people["operator"])
+    secrets.seal_new_secret(app_client, actor=world.people["operator"]).save(force_insert=True)
     assert not any(sentence.startswith("I5") for sentence in harness.broken_invariants(world))
-    secrets.seal_new_secret(app_client, actor=world.people["operator"])
+    secrets.seal_new_secret(app_client, actor=world.people["operator"]).save(force_insert=True)
     red(world, "I5")
 
 

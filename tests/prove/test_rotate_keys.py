@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from clients import sealing
 from clients.errors import SealBroken
@@ -91,8 +91,7 @@ class Beside:
         return wrong(Secret.objects.filter(pk__in=random.sample(self.pks, 20)))
 
     def write(self):
-        with transaction.atomic():
-            secrets.seal_new_secret(self.app_client, actor=self.actor)
+        secrets.seal_new_secret(self.app_client, actor=self.actor).save(force_insert=True)
         if not self.to_show:
             return []
         secret = Secret.objects.select_related("app_client").get(pk=self.to_show.pop())

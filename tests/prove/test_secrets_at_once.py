@@ -1,4 +1,4 @@
-"""F9 for secrets: every unordered pair of what is done with them, and of what ends a client, at once on one client."""
+"""F9 for secrets: every unordered pair of what is done with them, of what ends a client and of a change of its scopes, at once on one client."""
 
 from itertools import combinations_with_replacement
 
@@ -10,10 +10,11 @@ from tests.prove.processes import acting, together
 
 # Acts by what is there before: one secret that was delivered, the same of a paused client, a rotation whose new secret is in use.
 ACTS = {
-    "one": ("secret:rotate", "secret:revoke", "client:pause", "client:delete"),
+    "one": ("secret:rotate", "secret:revoke", "client:pause", "client:delete", "client:change"),
     "paused": ("client:resume", "secret:revoke", "client:delete"),
     "two": (
         "secret:finish", "secret:cancel", "extend", "secret:revoke", "revoke newest", "client:pause", "client:delete",
+        "client:change",
     ),
 }  # fmt: skip
 PAIRS = [(before, *pair) for before, acts in ACTS.items() for pair in combinations_with_replacement(acts, 2)]

@@ -16,7 +16,8 @@ from clients.models import (
     Status,
 )
 from clients.models.ids import new_ulid
-from clients.services import app_clients, client_states, operations, revocations, rotations_due
+from clients.services import app_clients, client_states, operations, revocations, rotations_due, secret_steps
+from clients.services import secret_records as records
 from clients.services.secret_steps import accepts
 from tests.services.test_rotations import app_client, deliver, ids_there, let_time_pass, start, states  # noqa: F401
 
@@ -52,6 +53,54 @@ def test_the_only_secret_is_replaced_before_it_is_removed(world, app_client):  #
         ("secret:emergency", "ok"), ("secret:revoke", "started"), ("secret:revoke", "ok"),
     ]  # fmt: skip
     assert Operation.objects.get(kind="secret:revoke").priority == Priority.EMERGENCY
+
+
+def rotating(world, app_client):  # noqa: F811
+    """Both work, and the customer has stored the new one."""
+    start(world, app_client)
+    rotation = Rotation.objects.select_related("old_secret", "new_secret").get()
+    deliver(world, rotation)
+    return rotation
+
+
+def assert_replaced(world, app_client, emergency):  # noqa: F811
+    emergency.refresh_from_db()
+    assert emergency.state == RotationState.FINISHED and emergency.tested_at and emergency.new_secret.can_be_shown
+    assert ids_there(world, app_client) == {emergency.new_secret.cognito_secret_id}
+    assert Secret.objects.get(pk=emergency.old_secret_id).state == SecretState.RETIRED
+
+
+def test_of_two_the_last_one_cognito_holds_is_replaced_first(world, app_client):  # noqa: F811
+    """Two stand here, and somebody removed the other one in the console: Cognito would refuse to remove its last."""
+    rotation = rotating(world, app_client)
+    world.cognito.delete_user_pool_client_secret(
+        UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id,
+        ClientSecretId=rotation.old_secret.cognito_secret_id,
+    )  # fmt: skip
+    assert_replaced(world, app_client, revoke(world, rotation.new_secret))
+
+
+@pytest.mark.parametrize("ends", [records.FINISH, records.CANCEL])
+def test_what_ends_while_the_emergency_waits_leaves_a_replacement_to_make(world, app_client, monkeypatch, ends):  # noqa: F811
+    """Two were there at the click; when its turn comes the leaked one is the last."""
+    monkeypatch.setattr(revocations, "PATIENCE", 0)
+    rotation = rotating(world, app_client)
+    gone, leaked = rotation.old_secret, rotation.new_secret
+    if ends == records.CANCEL:
+        gone, leaked = leaked, gone
+    busy = Operation.objects.create(
+        kind=ends, target=f"client:{app_client.public_id}", pool=world.pool, app_client=app_client, step="remove",
+        lease_until=operations.timezone.now() + operations.timedelta(seconds=30), attempts=1, params_hash="x",
+        actor=world.people["operator"], state=OperationState.RUNNING, aspect="secrets",
+    )  # fmt: skip
+    emergency = revoke(world, leaked)
+    assert emergency.state == RotationState.REVOKING and emergency.new_secret is None
+    secret_steps.remove(app_client, gone.cognito_secret_id)  # what was under way ends
+    records.record_removed(rotation, ends)
+    Operation.objects.filter(pk=busy.pk).update(state=OperationState.DONE)
+    let_time_pass()
+    rotations_due.advance_due()
+    assert_replaced(world, app_client, emergency)
 
 
 def test_stop_now_pauses_before_all_else(world, app_client):  # noqa: F811
