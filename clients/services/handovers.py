@@ -22,7 +22,7 @@ from clients.sealing import SecretValue
 from clients.services import audit, restores
 from clients.services.evidence import acknowledge_stored
 from clients.services.rotations import request_rotation
-from clients.services.secrets import reveal_secret
+from clients.services.secrets import open_unshown, reveal_secret
 
 HOURS = (1, 24, 168)
 ALARM = "“This wasn’t me”, said whoever holds the link of its hand-over."
@@ -179,9 +179,10 @@ def note_opened(handover: Handover) -> None:
 def reveal_by_link(handover: Handover, pin: str, *, address: str) -> SecretValue:
     """The value, once; a try is counted before the PIN is compared, so that however many come at once five are compared
     at most. Raises WrongPin, AlreadyShown to whoever comes second, Conflict when it is closed, revoked or over."""
+    opened = _opened(handover)
     with transaction.atomic():
         if not handover.pin_hash or _try_pin(handover, pin):
-            return _reveal(handover, None, "link", address)
+            return _reveal(handover, opened, None, "link", address)
         left = PIN_TRIES - Handover.objects.values_list("pin_tries", flat=True).get(pk=handover.pk)
         _note("wrong_pin", handover, None, "link", left=left)
         if left == 0:
@@ -200,16 +201,22 @@ def reveal_to_member(handover: Handover, *, actor: User, address: str, via: str 
     """As by a link, to the member it is for and nobody else (Conflict)."""
     if handover.member_id != actor.pk:
         raise Conflict("This hand-over is for somebody else.")
+    opened = _opened(handover)
     with transaction.atomic():
-        return _reveal(handover, actor, via, address)
+        return _reveal(handover, opened, actor, via, address)
 
 
-def _reveal(handover: Handover, actor: User | None, via: str, address: str) -> SecretValue:
+def _opened(handover: Handover) -> SecretValue | None:
+    """Before the transaction that spends it; None where nothing is shown anyway."""
+    return open_unshown(handover.secret) if _unended(handover).exists() else None
+
+
+def _reveal(handover: Handover, opened: SecretValue | None, actor: User | None, via: str, address: str) -> SecretValue:
     now = timezone.now()
     shown = {"shown_at": now, "ended_at": now, "shown_from": network_of(address)}
     if not _unended(handover).update(opened_at=handover.opened_at or now, **shown):
         raise _ended(handover)
-    return reveal_secret(handover.secret, actor=actor, via=via, handover=handover)
+    return reveal_secret(handover.secret, actor=actor, via=via, handover=handover, opened=opened)
 
 
 def _ended(handover: Handover) -> PortalError:

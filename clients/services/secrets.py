@@ -34,10 +34,20 @@ def open_for_cognito(secret: Secret) -> SecretValue:
     )
 
 
+def open_unshown(secret: Secret) -> SecretValue:
+    """The value of one nobody has seen, for the transaction that then spends it. Raises AlreadyShown."""
+    fresh = Secret.objects.select_related("app_client").get(pk=secret.pk)
+    if not fresh.can_be_shown:
+        raise AlreadyShown("This secret was shown before and cannot be shown again. If it is lost, rotate.")
+    return open_for_cognito(fresh)
+
+
 def reveal_secret(
-    secret: Secret, *, actor: User | None, via: str = "web", handover: Handover | None = None
-) -> SecretValue:
+    secret: Secret, *, actor: User | None, via: str = "web", handover: Handover | None = None,
+    opened: SecretValue | None = None,
+) -> SecretValue:  # fmt: skip
     """The value, once: in the same transaction the sealed copy is erased, delivery recorded, the audit entry written.
+    It is opened before that transaction, by `open_unshown`, since that may ask KMS.
 
     By way of the hand-over whose outcome this is; without one it is shown to staff as the receiver, and refused
     (Conflict) while it is handed over to somebody else. Raises AlreadyShown to everyone who comes second, Conflict
@@ -46,23 +56,20 @@ def reveal_secret(
     restores.refuse_while_on()
     if secret.app_client.status == Status.CREATING:
         raise Conflict("The client is still being created. Its secret can be shown once it is active.")
+    value = opened or open_unshown(secret)
     with transaction.atomic():
-        fresh = Secret.objects.select_related("app_client__pool", "app_client__tenant").get(pk=secret.pk)
-        if not fresh.can_be_shown:
-            raise AlreadyShown("This secret was shown before and cannot be shown again. If it is lost, rotate.")
-        if handover is None and (other := Handover.objects.open().filter(secret=fresh).first()):
+        if handover is None and (other := Handover.objects.open().filter(secret=secret).first()):
             raise Conflict(f"This secret is handed over to {other.receiver}. Revoke that hand-over first.")
-        value = open_for_cognito(fresh)
         # Also not one that is being taken away at this moment.
         shown = (SecretState.CURRENT, SecretState.NEW)
         unshown = Secret.objects.filter(
-            pk=fresh.pk, delivered_at__isnull=True, sealed_value__isnull=False, state__in=shown
+            pk=secret.pk, delivered_at__isnull=True, sealed_value__isnull=False, state__in=shown
         )
         changed = unshown.update(sealed_value=None, sealing_key_id="", delivered_at=timezone.now(), delivered_to=actor)
         if changed != 1:
             raise AlreadyShown(
                 "Somebody else was faster: this secret has just been shown. If that was not you, rotate."
             )
-        detail = {"ending": fresh.ending} | ({"handover": handover.public_id} if handover else {})
-        audit.append("secret:show", Outcome.OK, actor=actor, via=via, app_client=fresh.app_client, detail=detail)
+        detail = {"ending": secret.ending} | ({"handover": handover.public_id} if handover else {})
+        audit.append("secret:show", Outcome.OK, actor=actor, via=via, app_client=secret.app_client, detail=detail)
     return value

@@ -8,13 +8,15 @@ from allauth.mfa.models import Authenticator
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 
 from clients import checks, sealing
 from clients.aws.keys import open_data_key
 from clients.errors import SealBroken, Throttled
 from clients.models import AppClient, AuditEntry, Secret
+from clients.models.ids import new_ulid
 from clients.sealing import KmsKey, Sealed
-from clients.services import keys, secrets
+from clients.services import handovers, keys, revocations, rotations, secrets
 from clients.services.keys import FACTOR
 
 OLD, NEW = (f"{name}:{base64.b64encode(name.encode().ljust(32)).decode()}" for name in ("old", "new"))
@@ -267,6 +269,41 @@ def test_without_kms_nothing_is_made_and_nothing_shown_is_lost(world, kms):
         secrets.reveal_secret(secret, actor=world.people["operator"])
     assert (AppClient.objects.count(), AuditEntry.objects.count(), len(world.remote_clients())) == before
     assert sealing.is_well_formed(secrets.reveal_secret(secret, actor=world.people["operator"]).reveal())
+
+
+@pytest.fixture
+def depths(monkeypatch):
+    """How many transactions deep KMS was asked, each time."""
+    found = []
+    for name in ("new_data_key", "open_data_key"):
+        asked = getattr(sealing, name)
+
+        def noting(*args, _asked=asked):
+            found.append(len(connection.savepoint_ids))
+            return _asked(*args)
+
+        monkeypatch.setattr(sealing, name, noting)
+    return found
+
+
+def test_kms_is_never_asked_within_a_transaction(world, kms, depths):
+    """It would hold the only writer of a database for as long as AWS takes. The test's own transaction is no depth."""
+    operator, support, member = (world.people[who] for who in ("operator", "support", "developer"))
+    made = world.create()
+    offer = handovers.offer_to_member(made.secrets.get(), member, hours=24, actor=operator)
+    handovers.reveal_to_member(offer, actor=member, address="")
+    rotations.start_rotation(made, actor=support, operation_id=new_ulid(), overlap_hours=24)
+    new = Secret.objects.select_related("app_client").latest("pk")
+    link = handovers.offer_by_link(new, hours=24, with_pin=True, actor=operator)
+    handovers.reveal_by_link(link.handover, link.pin, address="")
+    other = world.create(name="other").secrets.get()
+    secrets.reveal_secret(other, actor=operator)
+    revocations.revoke_secret(
+        other, actor=support, operation_id=new_ulid(), reason="leaked", typed=other.ending, stop_now=False
+    )
+    asked = len(depths)
+    keys.rotate_keys(actor=world.people["administrator"], via="test")
+    assert asked >= 8 and set(depths) == {0}
 
 
 @pytest.mark.parametrize(("fault", "sentence"), [
