@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.NoStoreBehindSignIn",
     "clients.middleware.RememberOrigin",
-    "clients.views.errors.NothingUnrecorded",
+    "clients.views.errors.ToldPlainly",
     "django.contrib.messages.middleware.MessageMiddleware",
     "clients.views.sessions.Sessions",
     "allauth.account.middleware.AccountMiddleware",

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from clients.errors import AuditUnavailable
+from clients.errors import AuditUnavailable, AwsError
 from clients.models import User
 from clients.services import audit
 
@@ -79,8 +79,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return error_page(request, 500, "Something went wrong here", why, "Try again. If it stays, tell us the reference.")
 
 
-class NothingUnrecorded:
-    """An act whose entry the trail does not take was not done, and the answer says so."""
+def aws_away(request: HttpRequest, error: AwsError, *, back: str = "") -> HttpResponse:
+    title, act = "AWS did not answer as it should", "Try again in a minute."
+    return error_page(request, 503, title, error.sentence, act, technical=error.technical, back=back)
+
+
+class ToldPlainly:
+    """An act whose entry the trail does not take was not done, and the answer says so. Nor is it a mistake of the
+    portal when AWS is away where no page expects it: KMS, asked for a code's seed by the library that signs people
+    in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -89,4 +96,6 @@ class NothingUnrecorded:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return not_recorded(request) if isinstance(exception, AuditUnavailable) else None
+        if isinstance(exception, AuditUnavailable):
+            return not_recorded(request)
+        return aws_away(request, exception) if isinstance(exception, AwsError) else None

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from clients.errors import AwsError, NotReady, PortalError
 from clients.models import AuditEntry, Operation, OperationState, User
-from clients.views.errors import conflict, error_page
+from clients.views.errors import aws_away, conflict, error_page
 
 
 def say_outcome(request: HttpRequest, operation: Operation | None, done: str) -> None:
@@ -35,9 +35,7 @@ def just_done(actor: User, action: str, **about: Any) -> bool:
 def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> HttpResponse:
     """A refusal that belongs to no field: 503 when AWS does not play along, else 409."""
     if isinstance(error, AwsError):
-        act = "Try again in a minute."
-        return error_page(request, 503, "Cognito did not answer as it should", error.sentence, act,
-                          technical=error.technical, back=back)  # fmt: skip
+        return aws_away(request, error, back=back)
     if isinstance(error, NotReady):
         act = "Have that corrected first, then come back. Nothing was shown or changed."
         return error_page(request, 409, "This is not ready yet", error.sentence, act, back=back)
