@@ -175,6 +175,15 @@ class AppClient(models.Model):
             models.Index("id", name="client_out_of_sync", condition=~Q(drift=[])),
             models.Index(fields=["last_token_at", "status"], name="client_last_token"),
             models.Index(fields=["created_at"], name="client_created"),
+            # All that counting by pool or tenant reads, and how long tokens already issued live.
+            models.Index(fields=["tenant", "status", "client_id", "access_token_seconds"], name="client_of_tenant"),
+            models.Index(fields=["pool", "status", "client_id"], name="client_of_pool"),
+            models.Index(fields=["tenant", "expires_at"], name="client_tenant_expires"),
+            models.Index(
+                fields=["tenant"],
+                name="client_tenant_unpublished",
+                condition=Q(document_version__gt=F("published_version")),
+            ),
             # Letters inside a name are found by walking all of them: this is all that is read of each.
             models.Index(fields=["name"], name="client_name"),
         ]

@@ -186,9 +186,9 @@ def _checked_plan(
     problems["is_required"] = _lacking(planned)
     refuse(problems)
     effect = effects.of_definition(before, planned)
-    others = [d for d in claims.present_definitions() if d.pk != planned.pk]
-    definitions = others if planned.retired_at else [*others, planned]
-    _refuse_misfit(effect.rows, definitions, claims.values_by_tenant(), field="default")
+    if not planned.retired_at:  # a document that only loses a claim stays whole
+        definitions = [*(d for d in claims.present_definitions() if d.pk != planned.pk), planned]
+        _refuse_misfit(effect.rows, definitions, claims.values_by_tenant(), field="default")
     return planned, effect
 
 

@@ -2,12 +2,14 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from clients.aws import claims_table
@@ -174,19 +176,27 @@ def first_misfit(
     """The first of them whose document would not be whole under these definitions and values (by tenant), with its
     problems by claim name; None when all fit. For looking before anything is saved."""
     own: dict[int, dict[str, Any]] = {}
-    overrides = ClientOverride.objects.filter(app_client__in=app_clients)
+    overrides = ClientOverride.objects.filter(Exists(app_clients.filter(pk=OuterRef("app_client"))))
     for pk, claim_name, value in overrides.values_list("app_client", "definition__claim_name", "value"):
         own.setdefault(pk, {})[claim_name] = value
-    # Most clients have no values of their own, so one look does for all of a tenant's in a pool.
-    differing = Exists(ClientOverride.objects.filter(app_client=OuterRef("pk")))
-    alike = app_clients.filter(~differing).order_by().values("pool", "tenant").annotate(one=Min("pk")).values("one")
-    for app_client in app_clients.filter(differing | Q(pk__in=alike)).select_related("pool", "tenant"):
+    differing = app_clients.filter(pk__in=ClientOverride.objects.values("app_client"))
+    for app_client in chain(_alike(app_clients), differing.select_related("pool", "tenant")):
         overridden = own.get(app_client.pk, {})
         values = tenant_values.get(app_client.tenant_id, {})
         ours, missing = _effective(app_client.pool, app_client.tenant, overridden, definitions, values)
         if problems := missing | _too_large(len(_document_text(ours).encode())):
             return app_client, problems
     return None
+
+
+def _alike(app_clients: QuerySet[AppClient]) -> Iterator[AppClient]:
+    """Most clients have no values of their own, so one look does for all of a tenant's in a pool: the first one found,
+    by its index."""
+    plain = app_clients.filter(~Exists(ClientOverride.objects.filter(app_client=OuterRef("pk")))).order_by()
+    for pool in UserPool.objects.all():
+        first = Subquery(plain.filter(pool=pool, tenant=OuterRef("pk")).values("pk")[:1])
+        found = list(Tenant.objects.annotate(one=first).filter(one__isnull=False).values_list("one", flat=True))
+        yield from AppClient.objects.filter(pk__in=found).select_related("pool", "tenant")
 
 
 def overrides_of(app_client: AppClient) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
-from clients.models import AppClient, AttributeDefinition, ClientOverride, Tenant, TenantValue
+from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import claims
 
 SAMPLE = 10  # clients named on a review page, and values of one claim told apart
@@ -31,23 +31,33 @@ class Effect:
 
     rows: QuerySet[AppClient]
     changes: list[ClaimChange] = field(default_factory=list)
+    totals: tuple[int, int] | None = (
+        None  # of all clients, where all are touched: how many, seconds of the longest token
+    )
 
     @property
     def told(self) -> QuerySet[AppClient]:
         return self.rows.filter(client_id__isnull=False)
 
     @cached_property
+    def _totals(self) -> tuple[int, int]:
+        if self.totals:
+            return self.totals
+        found = self.told.aggregate(count=Count("pk"), longest=Max("access_token_seconds"))
+        return found["count"], found["longest"] or 0
+
+    @property
     def count(self) -> int:
-        return self.told.count()
+        return self._totals[0]
 
     @cached_property
     def sample(self) -> list[AppClient]:
         return list(self.told.select_related("tenant", "pool").order_by("name", "pk")[:SAMPLE])
 
-    @cached_property
+    @property
     def minutes(self) -> int:
         """How long a token issued before may still carry the old claims."""
-        return (self.told.aggregate(longest=Max("access_token_seconds"))["longest"] or 0) // 60
+        return self._totals[1] // 60
 
     @property
     def more(self) -> int:
@@ -87,33 +97,42 @@ def of_definition(before: AttributeDefinition | None, after: AttributeDefinition
     was_used, is_used = _is_used(before), _is_used(after)
     given = Exists(TenantValue.objects.filter(tenant=OuterRef("tenant_id"), definition_id=after.pk))
     present, own = AppClient.objects.present(), _own(after)
-    touched, changes = Q(pk__in=[]), []
+    carried, following, totals = _carried(after)
+    changes = []
     if was_used != is_used:
-        touched |= Q(own) | Q(given)
-        for value, clients in _values_set(after):
+        for value, clients in carried:
             gone, new = (value, None) if was_used else (None, value)
             changes.append(ClaimChange(after.claim_name, gone, new, clients))
     defaults = (before.default if before and was_used else None, after.default if is_used else None)
-    if defaults[0] != defaults[1]:
-        following = Q(~own) & Q(~given)
-        touched |= following
-        if clients := present.filter(following, client_id__isnull=False).count():
-            changes.append(ClaimChange(after.claim_name, *defaults, clients))
-    return Effect(present.filter(touched), sorted(changes, key=lambda change: -change.clients))
+    if defaults[0] != defaults[1] and following:
+        changes.append(ClaimChange(after.claim_name, *defaults, following))
+    changes.sort(key=lambda change: -change.clients)
+    if was_used != is_used and defaults[0] != defaults[1]:
+        return Effect(present, changes, totals)  # whoever has a value, and whoever has none: all
+    if was_used != is_used:
+        return Effect(present.filter(Q(own) | Q(given)), changes)
+    return Effect(present.filter(Q(~own) & Q(~given)) if defaults[0] != defaults[1] else present.none(), changes)
 
 
 def _is_used(definition: AttributeDefinition | None) -> bool:
     return definition is not None and definition.retired_at is None
 
 
-def _values_set(definition: AttributeDefinition) -> list[tuple[Any, int]]:
-    """(value, how many clients carry it), set on a tenant or on the client itself; the default is not counted."""
-    found: Counter[str] = Counter()
-    present = AppClient.objects.present().filter(client_id__isnull=False)
-    own = ClientOverride.objects.filter(definition_id=definition.pk, app_client__in=present)
-    for value, clients in own.values_list("value").annotate(Count("pk")):
+def _carried(definition: AttributeDefinition) -> tuple[list[tuple[Any, int]], int, tuple[int, int]]:
+    """(value, how many clients carry it), set on a tenant or on the client itself; how many follow the default; of all
+    clients how many, and the seconds of the longest token. Clients are counted by tenant, from an index alone."""
+    told = AppClient.objects.present().filter(client_id__isnull=False).order_by()
+    by_tenant = told.values_list("tenant").annotate(Count("pk"), Max("access_token_seconds"))
+    left, longest = Counter[int](), 0
+    for tenant_id, clients, seconds in by_tenant:
+        left[tenant_id], longest = clients, max(longest, seconds)
+    everybody, found = left.total(), Counter[str]()
+    own = ClientOverride.objects.filter(definition_id=definition.pk, app_client__client_id__isnull=False)
+    own = own.exclude(app_client__status=Status.DELETED)
+    for tenant_id, value, clients in own.values_list("app_client__tenant", "value").annotate(Count("pk")):
         found[json.dumps(value)] += clients
-    following = dict(present.filter(~_own(definition)).order_by().values_list("tenant").annotate(Count("pk")))
+        left[tenant_id] -= clients
     for tenant_id, value in TenantValue.objects.filter(definition_id=definition.pk).values_list("tenant", "value"):
-        found[json.dumps(value)] += following.get(tenant_id, 0)
-    return [(json.loads(text), clients) for text, clients in found.items() if clients]
+        found[json.dumps(value)] += left.pop(tenant_id, 0)
+    carried = [(json.loads(text), clients) for text, clients in found.items() if clients]
+    return carried, left.total(), (everybody, longest)

@@ -166,8 +166,8 @@ MOST = 1_000  # a page counts no further; whatever lists them all counts them
 
 
 @register.filter
-def capped(count: int) -> str:
-    return f"{MOST:,}+" if count > MOST else f"{count:,}"
+def capped(count: int, most: int = MOST) -> str:
+    return f"{most:,}+" if count > most else f"{count:,}"
 
 
 @register.filter

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Value
+from django.db.models import IntegerField, Subquery, Value
 from django.db.models.functions import Lower
 
 from clients.models import AppClient, attention_needs
@@ -15,6 +15,13 @@ FEW = 200
 def capped_count(rows: Any) -> str:
     """Counting stops at a thousand: a list needs "many", not a full scan."""
     return _in_words(rows.order_by()[: COUNT_CAP + 1].count())
+
+
+class CountUpTo(Subquery):
+    """How many rows of a cut query there are, beside each row of the query around it."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) cut)"
+    output_field = IntegerField()
 
 
 def _in_words(found: int) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q, prefetch_related_objects
+from django.db.models import Count, OuterRef, Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,11 +18,12 @@ from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
 from clients.views.conflicts import conflict_told
 from clients.views.fetching import get_tenant, need, person, signed_in
-from clients.views.listing import capped_count, cut_ascending, page_by_attention
+from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done
 from clients.views.progress import progress_of
 
 PAGE = 30  # tenants in a list: its rows are the tallest
+MANY = 100  # what a tenant's line counts up to; its page counts further
 SHOWN = 10  # clients and members on a tenant's page
 SEARCH_MAX = 200
 
@@ -38,31 +39,26 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     page, following = cut_ascending(found, key="name", after=request.GET.get("after", ""), length=PAGE)
     context = {
         "nav": "tenants", "lines": _lines(page), "following": following, "asked": asked, "count": capped_count(found),
-        "is_first_page": "after" not in request.GET, "may_change": permissions.can_change_tenants(user),
+        "is_first_page": "after" not in request.GET, "may_change": permissions.can_change_tenants(user), "many": MANY,
         "may_define": permissions.can_define_attribute(user), "has_definitions": bool(claims.present_definitions()),
     }  # fmt: skip
     return render(request, "clients/tenant_list.html", context)
 
 
 def _lines(page: list[Tenant]) -> list[dict[str, Any]]:
-    """Each tenant with how many clients it has and how many of them need somebody: one question for the whole page."""
-    clients = AppClient.objects.present().filter(tenant__in=page).order_by()
-
-    def per_tenant(rows: Any) -> dict[int, int]:
-        return dict(rows.values_list("tenant").annotate(Count("pk")))
-
-    counts, unpublished, expiring = (
-        per_tenant(rows)
-        for rows in (clients, clients.unpublished(), clients.filter(pk__in=AppClient.objects.expiring().values("pk")))
-    )
-    undelivered = per_tenant(clients.filter(pk__in=Secret.objects.undelivered().values("app_client")))
+    """Each tenant with how many clients it has and how many of them need somebody, counted up to `MANY`."""
+    clients = AppClient.objects.present().filter(tenant=OuterRef("pk")).order_by()
+    counts = {"clients": clients, "unpublished": clients.unpublished(), "expiring": clients.expiring()}
+    cut = {f"{name}_count": CountUpTo(rows.values("pk")[: MANY + 1]) for name, rows in counts.items()}
+    waiting = Secret.objects.undelivered().values("app_client")
+    in_need = AppClient.objects.present().filter(tenant__in=page, pk__in=waiting).order_by()
+    undelivered = dict(in_need.values_list("tenant").annotate(Count("pk")))
+    counted = Tenant.objects.filter(pk__in=[tenant.pk for tenant in page]).annotate(**cut).in_bulk()
     return [
-        {
-            "tenant": tenant, "clients": counts.get(tenant.pk, 0), "undelivered": undelivered.get(tenant.pk, 0),
-            "expiring": expiring.get(tenant.pk, 0), "unpublished": unpublished.get(tenant.pk, 0),
-        }
+        {"tenant": tenant, "undelivered": undelivered.get(tenant.pk, 0)}
+        | {name: getattr(counted[tenant.pk], f"{name}_count") for name in counts}
         for tenant in page
-    ]  # fmt: skip
+    ]
 
 
 # --- One tenant ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AppClient, AttributeDefinition, AuditEntry, Tenant, TenantStatus
+from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Tenant, TenantStatus
 from clients.services import attributes, claims
 
 
@@ -239,3 +239,47 @@ def test_taking_back_is_refused_while_a_tenant_lacks_a_required_value(world, adm
     attributes.change_definition(tier, actor=admin, generation=2, **facts(tier, default="silver"))
     attributes.restore_definition(tier, actor=admin, generation=3)
     assert named("tier").retired_at is None
+
+
+# --- Counted from what is there -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(world):
+    """Clients that follow their tenant, differ from it, follow the default, are deleted, and have no client ID yet."""
+    acme = world.tenants["acme-robotics"]
+    for name, tenant, seconds in (("a", None, 600), ("b", None, 3600), ("c", acme, 1200), ("gone", acme, 86_400)):
+        world.create(name=name, access_token_seconds=seconds, **({"tenant": tenant} if tenant else {}))
+    own = ClientOverride(app_client=AppClient.objects.get(name="b"), definition=named("rate_limit"), value=7)
+    own.save()
+    AppClient.objects.filter(name="gone").update(status="deleted")
+    AppClient.objects.create(
+        pool=world.pool, tenant=acme, name="unborn", access_token_seconds=7200, status="creating",
+        created_by=world.people["operator"],
+    )  # fmt: skip
+
+
+def carried(app_client):
+    found = claims.preview(app_client.pool, app_client.tenant, claims.overrides_of(app_client)).claims
+    return {claim.name: claim.value for claim in found}
+
+
+@pytest.mark.parametrize("claim_name", ["tier", "rate_limit"])
+@pytest.mark.parametrize("default", [None, 5])
+def test_what_a_plan_counts_is_what_its_rows_are(world, many, claim_name, default):
+    definition = named(claim_name)
+    if claim_name == "rate_limit":
+        AttributeDefinition.objects.filter(pk=definition.pk).update(default=default)
+        definition.refresh_from_db()
+    plans = [attributes.plan_retirement(definition, is_retired=True)]
+    if claim_name == "rate_limit":
+        plans.append(attributes.plan_change(definition, **facts(definition, default=9)))
+    for _, effect in plans:
+        rows = effect.rows.filter(client_id__isnull=False)
+        longest = max(rows.values_list("access_token_seconds", flat=True), default=0)
+        assert (effect.count, effect.minutes) == (rows.count(), longest // 60)
+        assert sum(change.clients for change in effect.changes) == effect.count
+        for change in effect.changes:
+            assert change.clients == sum(
+                carried(row).get(claim_name) == change.before for row in rows.select_related("pool", "tenant")
+            )

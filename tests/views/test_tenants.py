@@ -5,7 +5,9 @@ import re
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from clients.models import AppClient, AuditEntry, Tenant, TenantStatus
 from clients.services import attributes, claims
@@ -329,3 +331,17 @@ def test_off_boarded_tenant_offers_no_change(client):
     Tenant.objects.filter(slug="northwind").update(status=TenantStatus.OFF_BOARDED)
     page = text(client.get("/tenants/northwind/"))
     assert "No clients any more" in page and "Change details" not in page and "Change values" not in page
+
+
+def test_a_line_counts_clients_up_to_a_hundred(world):
+    """However many there are, a list of tenants costs the same; the tenant's own page counts further."""
+    northwind = world.tenants["northwind"]
+    AppClient.objects.bulk_create(
+        AppClient(pool=world.pool, tenant=northwind, name=f"c{n}", op_tag=f"t{n}", created_by=world.people["operator"])
+        for n in range(101)
+    )
+    browser = Client()
+    browser.force_login(world.people["operator"])
+    assert ">100+</a>" in browser.get(reverse("tenant-list")).content.decode()
+    AppClient.objects.filter(name="c100").delete()
+    assert ">100</a>" in browser.get(reverse("tenant-list")).content.decode()
