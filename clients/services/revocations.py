@@ -206,23 +206,33 @@ def _take_flow(operation: Operation, unknown: bool) -> Record:
     return client_states.take_flow(operation) if of_operation(operation).stops_tokens else dict
 
 
-@step(REVOKE, "replace")
-def _replace(operation: Operation, unknown: bool) -> Record:
+@step(REVOKE, "compare")
+def _compare(operation: Operation, unknown: bool) -> Record:
     """What Cognito holds decides, not what stood here at the click: a finishing or cancelling may have ended meanwhile,
-    or somebody removed the other one in the console."""
+    or somebody removed the other one in the console. When none of ours is left beside the leaked one, another is
+    sealed."""
     rotation, app_client = of_operation(operation), client_of(operation)
     ids, _ = held_there(app_client)
-    others = {held.cognito_secret_id for held in alive_secrets(app_client) if held.pk != rotation.old_secret.pk}
-    if rotation.new_secret or others & ids or rotation.started_by is None:
-        return dict
-    new = secrets.seal_new_secret(app_client, actor=rotation.started_by)
-    return lambda: _record_sealed(rotation, new)
+    others = [held for held in alive_secrets(app_client) if held.pk != rotation.old_secret_id]
+    gone = [held for held in others if held.cognito_secret_id and held.cognito_secret_id not in ids]
+    is_last = len(gone) == len(others) and operation.actor is not None
+    new = secrets.seal_new_secret(app_client, actor=operation.actor) if is_last else None
+    return lambda: _record_there(rotation, gone, new, operation)
 
 
-def _record_sealed(rotation: Rotation, new: Secret) -> dict[str, Any]:
-    new.save(force_insert=True)
-    Rotation.objects.filter(pk=rotation.pk).update(new_secret=new)
-    return {"sealed": new.ending}
+def _record_there(rotation: Rotation, gone: list[Secret], new: Secret | None, operation: Operation) -> dict[str, Any]:
+    """Other secrets that are gone there are gone here as well."""
+    if new:
+        new.save(force_insert=True)
+    kept = None if rotation.new_secret in gone else rotation.new_secret
+    Rotation.objects.filter(pk=rotation.pk).update(new_secret=new or kept)
+    for secret in gone:
+        records.retire(secret)
+        audit.append(
+            "secret:missing", Outcome.OK, actor=None, via="portal", app_client=rotation.app_client,
+            operation=operation, detail={"ending": secret.ending},
+        )  # fmt: skip
+    return {"missing": [secret.ending for secret in gone]}
 
 
 @step(REVOKE, "add", writes_to_pool=True)

@@ -17,6 +17,7 @@ WORDS = {
     "secret:cancel": "Cancel rotation",
     "secret:emergency": "Ask for a leaked secret to be revoked",
     "secret:revoke": "Revoke secret",
+    "secret:missing": "Find that a secret is gone from Cognito",
     "rotation:acknowledge": "Say that the new secret is in use",
     "rotation:extend": "Extend overlap",
     "rotation:dismiss": "Dismiss a rotation that was asked for",

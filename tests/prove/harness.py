@@ -59,7 +59,7 @@ REMOTE_CALL = {
     ("secret:revoke", "deny"): "PutItem",
     ("secret:revoke", "look"): "DescribeUserPoolClient",
     ("secret:revoke", "take-flow"): "UpdateUserPoolClient",
-    ("secret:revoke", "replace"): "ListUserPoolClientSecrets",
+    ("secret:revoke", "compare"): "ListUserPoolClientSecrets",
     ("secret:revoke", "add"): "AddUserPoolClientSecret",
     ("secret:revoke", "remove"): "DeleteUserPoolClientSecret",
     ("secret:revoke", "test"): "Token",

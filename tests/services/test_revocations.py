@@ -262,3 +262,27 @@ def test_a_client_that_is_being_deleted_needs_no_emergency(world, app_client):  
     client_states.delete_client(app_client, **said)
     with pytest.raises(Conflict, match="being deleted"):
         revoke(world, app_client.secrets.get())
+
+
+# --- Somebody was at the client in the AWS console ---------------------------------------------------
+
+
+def test_where_the_other_one_was_removed_in_the_console_a_replacement_comes_first(world, app_client):  # noqa: F811
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation)
+    leaked, other = rotation.old_secret, rotation.new_secret
+    pool = world.pool.user_pool_id
+    there = {"UserPoolId": pool, "ClientId": app_client.client_id}
+    world.cognito.delete_user_pool_client_secret(**there, ClientSecretId=other.cognito_secret_id)
+    world.sandbox.clear()
+
+    emergency = revoke(world, leaked)
+
+    assert emergency.state == RotationState.FINISHED and emergency.removed_at
+    assert writes(world) == ["AddUserPoolClientSecret", "DeleteUserPoolClientSecret"]
+    new = app_client.secrets.alive().get()
+    assert new == emergency.new_secret and new.pk not in (leaked.pk, other.pk)
+    assert ids_there(world, app_client) == {new.cognito_secret_id} and new.can_be_shown and accepts(app_client, new)
+    missing = AuditEntry.objects.get(action="secret:missing")
+    assert missing.detail == {"ending": other.ending} and missing.app_client == app_client
