@@ -184,7 +184,9 @@ def _begin(
 def _may_be_there(rotation: Rotation) -> bool:
     """The replacement is one that an overtaken rotation may have added without learning of it."""
     new = rotation.new_secret
-    return new is not None and not new.cognito_secret_id and new.created_at < rotation.started_at
+    if new is None or new.cognito_secret_id:
+        return False
+    return Rotation.objects.filter(new_secret=new).exclude(pk=rotation.pk).exists()
 
 
 @step(REVOKE, "deny")
@@ -212,16 +214,20 @@ def _compare(operation: Operation, unknown: bool) -> Record:
     or somebody removed the other one in the console. When none of ours is left beside the leaked one, another is
     sealed."""
     rotation, app_client = of_operation(operation), client_of(operation)
-    ids, _ = held_there(app_client)
+    ids, strangers = held_there(app_client)
+    foreign = [] if _may_be_there(rotation) else strangers  # before we add one, whatever nobody knows is foreign
     others = [held for held in alive_secrets(app_client) if held.pk != rotation.old_secret_id]
     gone = [held for held in others if held.cognito_secret_id and held.cognito_secret_id not in ids]
     is_last = len(gone) == len(others) and operation.actor is not None
     new = secrets.seal_new_secret(app_client, actor=operation.actor) if is_last else None
-    return lambda: _record_there(rotation, gone, new, operation)
+    return lambda: _record_there(rotation, gone, new, foreign, operation)
 
 
-def _record_there(rotation: Rotation, gone: list[Secret], new: Secret | None, operation: Operation) -> dict[str, Any]:
+def _record_there(
+    rotation: Rotation, gone: list[Secret], new: Secret | None, foreign: list[str], operation: Operation
+) -> dict[str, Any]:
     """Other secrets that are gone there are gone here as well."""
+    AppClient.objects.filter(pk=rotation.app_client_id).update(foreign_secrets=foreign)
     if new:
         new.save(force_insert=True)
     kept = None if rotation.new_secret in gone else rotation.new_secret
@@ -237,12 +243,20 @@ def _record_there(rotation: Rotation, gone: list[Secret], new: Secret | None, op
 
 @step(REVOKE, "add", writes_to_pool=True)
 def _add(operation: Operation, unknown: bool) -> Record:
-    """First, for Cognito does not remove the last secret of a client (cognito_facts section 2)."""
+    """First, for Cognito does not remove the last secret of a client (cognito_facts section 2). Beside a foreign one
+    there is no room: that one stays, so the leaked one goes first."""
+    return _add_where_there_is_room(operation)
+
+
+def _add_where_there_is_room(operation: Operation) -> Record:
     rotation = of_operation(operation)
     if rotation.new_secret is None or rotation.new_secret.cognito_secret_id:
         return dict
-    _, strangers = held_there(client_of(operation))
-    return add_replacement(operation, rotation, strangers)
+    ids, strangers = held_there(client_of(operation))
+    unknown = [secret_id for secret_id in strangers if secret_id not in rotation.app_client.foreign_secrets]
+    if len(ids) > 1 and not unknown:
+        return dict
+    return add_replacement(operation, rotation, unknown)
 
 
 @step(REVOKE, "remove", writes_to_pool=True)
@@ -261,6 +275,11 @@ def _record_removed(rotation: Rotation) -> dict[str, Any]:
     if kept:
         records.settle_on(rotation.app_client, kept[0])
     return {"removed": rotation.old_secret.ending}
+
+
+@step(REVOKE, "add-after", writes_to_pool=True)
+def _add_after(operation: Operation, unknown: bool) -> Record:
+    return _add_where_there_is_room(operation)
 
 
 @step(REVOKE, "test")

@@ -62,6 +62,7 @@ REMOTE_CALL = {
     ("secret:revoke", "compare"): "ListUserPoolClientSecrets",
     ("secret:revoke", "add"): "AddUserPoolClientSecret",
     ("secret:revoke", "remove"): "DeleteUserPoolClientSecret",
+    ("secret:revoke", "add-after"): "AddUserPoolClientSecret",
     ("secret:revoke", "test"): "Token",
     ("resource_server:create", "create"): "CreateResourceServer",
     ("resource_server:change", "update"): "UpdateResourceServer",

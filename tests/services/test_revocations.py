@@ -286,3 +286,26 @@ def test_where_the_other_one_was_removed_in_the_console_a_replacement_comes_firs
     assert ids_there(world, app_client) == {new.cognito_secret_id} and new.can_be_shown and accepts(app_client, new)
     missing = AuditEntry.objects.get(action="secret:missing")
     assert missing.detail == {"ending": other.ending} and missing.app_client == app_client
+
+
+@pytest.mark.parametrize("unsure", [False, True])
+def test_beside_a_foreign_secret_the_leaked_one_goes_first(world, app_client, unsure):  # noqa: F811
+    leaked = app_client.secrets.get()
+    there = {"UserPoolId": world.pool.user_pool_id, "ClientId": app_client.client_id}
+    made = world.cognito.add_user_pool_client_secret(**there)["ClientSecretDescriptor"]
+    world.sandbox.clear()
+    if unsure:  # an answer is lost on the way, so that afterwards nobody knows whose the foreign one may be
+        world.sandbox.fault("ListUserPoolClientSecrets", "lose_answer", skip=1)
+
+    revoke(world, leaked)
+    let_time_pass()
+    operations.resume_due()
+
+    emergency = Rotation.objects.get()
+    assert emergency.state == RotationState.FINISHED and emergency.removed_at
+    assert writes(world) == ["DeleteUserPoolClientSecret", "AddUserPoolClientSecret"]
+    new = app_client.secrets.alive().get()
+    assert ids_there(world, app_client) == {made["ClientSecretId"], new.cognito_secret_id}, "the foreign one is left"
+    assert new.can_be_shown and accepts(app_client, new)
+    assert AppClient.objects.get().foreign_secrets == [made["ClientSecretId"]]
+    assert Operation.objects.get(kind="secret:revoke").was_unknown == unsure
