@@ -99,7 +99,7 @@ def rotate(world, customer, chance, *, carelessly=False):
     switch.start()
     switch.join()
     time.sleep(customer.pause)  # what it had begun to ask with the old one
-    evidence.mark_stored(new, actor=operator)
+    evidence.mark_stored(new, actor=world.people["manager"])
     rotation.refresh_from_db()
     rotations.finish_rotation(rotation, **said)
 

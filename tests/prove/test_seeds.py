@@ -113,7 +113,7 @@ class Plan:
 
     def store(self, number):
         secret = self.chance.choice(list(Secret.objects.select_related("app_client").order_by("pk")))
-        evidence.mark_stored(secret, actor=self.world.people["operator"])
+        evidence.mark_stored(secret, actor=self.world.people["manager"])
 
     def leak(self, number):
         secret = self.chance.choice(list(Secret.objects.select_related("app_client__pool").order_by("pk")))

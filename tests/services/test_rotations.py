@@ -41,7 +41,7 @@ def deliver(world, rotation, *, stored=True):
     new = Secret.objects.select_related("app_client").get(pk=rotation.new_secret_id)
     secrets.reveal_secret(new, actor=world.people["operator"])
     if stored:
-        evidence.mark_stored(new, actor=world.people["operator"])
+        evidence.mark_stored(new, actor=world.people["manager"])
     rotation.refresh_from_db()
 
 
@@ -226,6 +226,17 @@ def test_stored_says_that_the_new_one_is_in_use_and_counts_the_overlap_anew(worl
     assert rotation.acknowledged_at and rotation.ends_at > timezone.now() + timedelta(days=6)
     assert states(app_client) == [SecretState.RETIRING, SecretState.CURRENT]
     assert said("rotation:acknowledge") == ["ok"]
+
+
+def test_stored_by_staff_is_not_the_customers_word(world, app_client):
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation, stored=False)
+    evidence.mark_stored(Secret.objects.get(pk=rotation.new_secret_id), actor=world.people["operator"])
+    rotation.refresh_from_db()
+    assert rotation.acknowledged_at is None and not rotation.has_evidence
+    assert states(app_client) == [SecretState.CURRENT, SecretState.NEW]
+    assert said("secret:stored") == ["ok"] and said("rotation:acknowledge") == []
 
 
 def test_nobody_can_say_so_before_it_was_shown(world, app_client):
