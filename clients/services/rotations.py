@@ -208,7 +208,8 @@ def _end(
                 # What the person saw must still be so: an acknowledgement that came meanwhile is no surprise, an
                 # overlap that was extended is one.
                 mine = mine.filter(ends_at=rotation.ends_at)
-        if kind == CANCEL:  # nor may the only one that anybody holds go
+        if kind == CANCEL:  # nor may one go that came into use meanwhile, nor the only one that anybody holds
+            mine = mine.filter(acknowledged_at=rotation.acknowledged_at)
             mine = mine.exclude(new_secret__delivered_at__isnull=False, old_secret__delivered_at=None)
         if not mine.update(state=state, **({"last_error": ""} if kind == FINISH else {})):
             raise Conflict(_why_not(rotation, kind))

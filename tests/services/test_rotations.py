@@ -383,3 +383,12 @@ def test_cancel_leaves_nobody_without_a_secret(world):
     with pytest.raises(Conflict, match="only one anybody was shown"):
         cancel(world, rotation)
     assert len(ids_there(world, app_client)) == 2 and Rotation.objects.get().is_open
+
+
+def test_cancel_of_one_that_came_into_use_meanwhile_asks_again(world, app_client):
+    start(world, app_client)
+    seen = Rotation.objects.get()
+    deliver(world, Rotation.objects.get())
+    with pytest.raises(Conflict, match="changed just now"):
+        cancel(world, seen)
+    assert len(ids_there(world, app_client)) == 2 and Rotation.objects.get().is_open and said("secret:cancel") == []
