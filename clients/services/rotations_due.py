@@ -85,7 +85,9 @@ def _not_removed(rotation: Rotation) -> bool:
         said = ended.last_error if ended else ""
         with transaction.atomic():
             back = Rotation.objects.filter(pk=rotation.pk, state=rotation.state)
-            found = back.update(state=RotationState.OPEN, last_error=said[:500])
+            # Not at once again where the policy ends it: what was refused now is refused in a second as well.
+            later = timezone.now() + LONG_PAUSE
+            found = back.update(state=RotationState.OPEN, last_error=said[:500], next_try_at=later)
             if found:  # what cancelling had kept from being shown
                 held_back = Secret.objects.filter(app_client=rotation.app_client_id, state=SecretState.PENDING)
                 held_back.update(state=SecretState.NEW)

@@ -88,3 +88,17 @@ def test_what_is_being_taken_away_is_shown_to_nobody(world, app_client):  # noqa
     rotations_due.advance_due()
     new.refresh_from_db()
     assert Rotation.objects.get().is_open and new.can_be_shown, "both are there still, and it may be handed over"
+
+
+def test_one_that_cannot_be_ended_is_not_tried_again_all_the_time(world, app_client):  # noqa: F811
+    """The new secret was removed in the AWS console: each try is an operation and two entries."""
+    rotation = overdue(world, app_client, automatically=True)
+    world.cognito.delete_user_pool_client_secret(
+        UserPoolId=world.pool.user_pool_id, ClientId=app_client.client_id,
+        ClientSecretId=rotation.new_secret.cognito_secret_id,
+    )  # fmt: skip
+    for _ in range(5):
+        rotations_due.advance_due()
+    assert said("secret:finish") == ["started", "failed"]
+    assert Rotation.objects.get().is_open and "does not hold the new secret" in Rotation.objects.get().last_error
+    assert rotations_due.advance_due() == 0, "the worker has nothing left to do"
