@@ -62,6 +62,17 @@ def acknowledge_stored(secret: Secret, *, actor: User | None, via: str) -> None:
         acknowledge(rotation, actor=actor, via=via)
 
 
+def take_back_word(secret: Secret, *, via: str) -> None:
+    """Whoever held the link of a rotation's new secret may have been anybody, so what they said of it is no evidence.
+    What a signed-in member said stands. Inside the caller's transaction."""
+    said = Rotation.objects.filter(new_secret=secret, state=RotationState.OPEN, acknowledged_at__isnull=False)
+    for rotation in said.filter(acknowledged_by=None).select_related("app_client", "old_secret"):
+        if said.filter(pk=rotation.pk, acknowledged_by=None).update(acknowledged_at=None, remind_at=None):
+            Secret.objects.filter(pk=secret.pk).update(state=SecretState.NEW)
+            Secret.objects.filter(pk=rotation.old_secret_id).update(state=SecretState.CURRENT)
+            note("take_back", rotation, None, via, new=secret.ending)
+
+
 def note(act: str, rotation: Rotation, actor: User | None, via: str, reason: str = "", **detail: Any) -> None:
     about = {"rotation": rotation.public_id, "old": rotation.old_secret.ending}
     audit.append(

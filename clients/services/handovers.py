@@ -20,7 +20,7 @@ from clients.models import Handover, Outcome, Secret, SecretState, Status, Tenan
 from clients.models.handovers import PIN_TRIES
 from clients.sealing import SecretValue
 from clients.services import audit, restores
-from clients.services.evidence import acknowledge_stored
+from clients.services.evidence import acknowledge_stored, take_back_word
 from clients.services.rotations import request_rotation
 from clients.services.secrets import open_unshown, reveal_secret
 
@@ -233,18 +233,21 @@ def mark_stored(handover: Handover, *, actor: User | None, via: str = "link") ->
         if first.update(stored_at=now):
             Secret.objects.filter(pk=handover.secret_id, stored_at=None).update(stored_at=now)
             _note("stored", handover, actor, via)
-            acknowledge_stored(handover.secret, actor=actor, via=via)
+            if not Handover.objects.filter(pk=handover.pk, alarm_at__isnull=False).exists():
+                acknowledge_stored(handover.secret, actor=actor, via=via)
 
 
 def sound_alarm(handover: Handover) -> bool:
     """Whoever holds a spent link says that it was not they. Once per link: whether this was the first time. It stops
-    nothing by itself: it is told to staff, and a rotation waits for them."""
+    nothing by itself: it is told to staff, and a rotation waits for them. That the new secret is in use nobody takes
+    from this link any more."""
     with transaction.atomic():
         first = Handover.objects.filter(pk=handover.pk, alarm_at=None).exclude(shown_at=None)
         if not first.update(alarm_at=timezone.now()):
             return False
         asked = request_rotation(handover.secret, ALARM) if handover.secret.state != SecretState.RETIRED else None
         _note("alarm", handover, None, "link", rotation=asked.public_id if asked else "")
+        take_back_word(handover.secret, via="link")
     return True
 
 

@@ -19,6 +19,7 @@ WORDS = {
     "secret:revoke": "Revoke secret",
     "secret:missing": "Find that a secret is gone from Cognito",
     "rotation:acknowledge": "Say that the new secret is in use",
+    "rotation:take_back": "Doubt that the new secret is in use",
     "rotation:extend": "Extend overlap",
     "rotation:dismiss": "Dismiss a rotation that was asked for",
     "reminder:send": "Remind of an end",

@@ -8,7 +8,7 @@ from django.utils import timezone
 from clients.errors import AlreadyShown, InvalidInput
 from clients.models import AuditEntry, Operation, Rotation, RotationState, Secret
 from clients.models.ids import new_ulid
-from clients.services import rotations, rotations_due, secrets
+from clients.services import evidence, handovers, rotations, rotations_due, secrets
 from tests.services.test_rotations import app_client, deliver, ids_there, said, start  # noqa: F401
 
 # --- When the overlap is over ------------------------------------------------------------------------
@@ -102,3 +102,22 @@ def test_one_that_cannot_be_ended_is_not_tried_again_all_the_time(world, app_cli
     assert said("secret:finish") == ["started", "failed"]
     assert Rotation.objects.get().is_open and "does not hold the new secret" in Rotation.objects.get().last_error
     assert rotations_due.advance_due() == 0, "the worker has nothing left to do"
+
+
+@pytest.mark.parametrize("order", [("stored", "alarm"), ("alarm", "stored")])
+def test_a_link_in_wrong_hands_is_no_evidence(world, app_client, order):  # noqa: F811
+    """Whoever had the link said "stored"; whom it was for says that it was not they, and holds the old secret only."""
+    type(app_client.tenant).objects.update(removes_automatically=True)
+    start(world, app_client)
+    new = Secret.objects.select_related("app_client__tenant").get(pk=Rotation.objects.get().new_secret_id)
+    offer = handovers.offer_by_link(new, hours=24, with_pin=False, actor=world.people["operator"])
+    handovers.reveal_by_link(offer.handover, "", address="")
+    for act in order:
+        handovers.mark_stored(offer.handover, actor=None) if act == "stored" else handovers.sound_alarm(offer.handover)
+    Rotation.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+    rotations_due.advance_due()
+    rotation = Rotation.objects.get()
+    assert rotation.is_open and not rotation.has_evidence and len(ids_there(world, app_client)) == 2
+    assert list(app_client.secrets.order_by("pk").values_list("state", flat=True)) == ["current", "new"]
+    evidence.acknowledge(rotation, actor=world.people["manager"])
+    assert Rotation.objects.get().has_evidence, "whoever is signed in may say so all the same"
