@@ -36,6 +36,8 @@ def change_lifetime(
             no_expiry_reason=after["reason"],
             expires_at=ends_at,
             remind_at=None,
+            reminders_after=None,  # what was postponed or dismissed was another end
+            reminders_reason="",
         )
         app_client.secrets.filter(state=SecretState.CURRENT).update(expires_at=ends_at)
         detail = {"before": before, "after": after}

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Reminder, Rotation, Tenant
-from clients.services import reminders, rotations, secrets
+from clients.services import lifetimes, reminders, rotations, secrets
 from tests.services.test_rotations import deliver, start
 
 DAY = timedelta(days=1)
@@ -114,6 +114,18 @@ def test_dismissed_it_is_never_told_of_this_end(world, app_client):
     reminders.postpone(AppClient.objects.get(), until=None, reason="It goes away", actor=world.people["support"])
     assert AppClient.objects.get().reminders_after > AppClient.objects.get().expires_at + 300 * DAY
     assert reminders.send_due() == 0
+
+
+def test_of_another_end_it_is_told_although_the_one_before_was_dismissed(world, app_client):
+    ending_in(app_client, 7 * DAY)
+    operator = world.people["operator"]
+    reminders.postpone(AppClient.objects.get(), until=None, reason="It goes away", actor=operator)
+    row = AppClient.objects.get()
+    lifetimes.change_lifetime(row, actor=operator, generation=row.generation, days=365, reason="It stays after all")
+    row.refresh_from_db()
+    assert (row.reminders_after, row.reminders_reason) == (None, "")
+    ending_in(app_client, 7 * DAY - timedelta(hours=1))
+    assert reminders.send_due() == 2
 
 
 def test_without_an_end_there_is_nothing_to_postpone(world, app_client):
