@@ -13,14 +13,21 @@ logger = logging.getLogger(__name__)
 TOLERATED = timedelta(minutes=2)
 
 
-def is_right(pool: UserPool) -> bool:
-    """False when it is wrong, or when AWS cannot be asked: what is due then waits."""
+def ahead(pool: UserPool) -> timedelta | None:
+    """How far this machine's clock is ahead of that of AWS; None when AWS cannot be asked."""
     try:
-        there = gateway_for(pool).clock()
+        return timezone.now() - gateway_for(pool).clock()
     except PortalError as error:
         logger.warning("the clock of pool %s cannot be asked: %s", pool, error.technical)
-        return False
-    wrong = abs(timezone.now() - there)
-    if wrong > TOLERATED:
-        logger.error("this machine's clock differs from that of AWS by %s: nothing due is done", wrong)
-    return wrong <= TOLERATED
+        return None
+
+
+def is_right(pool: UserPool) -> bool:
+    """False when it is wrong, or when AWS cannot be asked: what is due then waits."""
+    return is_tolerable(ahead(pool))
+
+
+def is_tolerable(ahead: timedelta | None) -> bool:
+    if ahead is not None and abs(ahead) > TOLERATED:
+        logger.error("this machine's clock differs from that of AWS by %s: nothing due is done", ahead)
+    return ahead is not None and abs(ahead) <= TOLERATED

@@ -26,7 +26,7 @@ from clients.services import audit, clocks, restores
 from clients.services.mail import send_reminder
 
 DAYS = (30, 14, 7, 3, 1, 0)
-LATER = timedelta(hours=1)
+SOON, LATER = timedelta(minutes=5), timedelta(hours=1)
 LONGEST = timedelta(days=365)
 
 
@@ -62,27 +62,32 @@ def send_due(limit: int = 50) -> int:
     rows = AppClient.objects.present().exclude(status=Status.CREATING)
     rows = rows.filter(Q(remind_at=None) | Q(remind_at__lte=now), expires_at__isnull=False)
     rows = rows.select_related("pool", "tenant__contact", "contact").order_by("expires_at", "pk")
-    right: dict[int, bool] = {}  # by pool, asked once
-    sent = sum(_look_at(app_client, now, right) for app_client in rows[:limit])
+    waits: dict[int, timedelta | None] = {}  # by pool, asked once
+    sent = sum(_look_at(app_client, now, waits) for app_client in rows[:limit])
     open_ones = Rotation.objects.filter(state=RotationState.OPEN, ends_at__lte=now + timedelta(days=max(DAYS)))
     open_ones = open_ones.filter(Q(remind_at=None) | Q(remind_at__lte=now))
     related = ("app_client__pool", "app_client__tenant__contact", "app_client__contact", "started_by", "old_secret")
-    return sent + sum(_look_at_overlap(each, now, right) for each in open_ones.select_related(*related)[:limit])
+    return sent + sum(_look_at_overlap(each, now, waits) for each in open_ones.select_related(*related)[:limit])
 
 
-def _is_right(pool: UserPool, right: dict[int, bool]) -> bool:
-    return right[pool.pk] if pool.pk in right else right.setdefault(pool.pk, clocks.is_right(pool))
+def _wait(pool: UserPool, waits: dict[int, timedelta | None]) -> timedelta | None:
+    """None when the clock can be trusted. Else for how long nothing is sent, counted from what this clock says; less
+    than nothing where it is ahead, for by the right one the moment must not lie far away."""
+    if pool.pk not in waits:
+        ahead = clocks.ahead(pool)
+        waits[pool.pk] = None if clocks.is_tolerable(ahead) else SOON - (ahead or timedelta(0))
+    return waits[pool.pk]
 
 
-def _look_at(app_client: AppClient, now: datetime, right: dict[int, bool]) -> int:
+def _look_at(app_client: AppClient, now: datetime, waits: dict[int, timedelta | None]) -> int:
     ends_at, sent = app_client.expires_at, 0
     assert ends_at is not None  # noqa: S101  (the query asked for it)
     look = next_look(ends_at, now)
     if app_client.reminders_after and app_client.reminders_after > now:
         look = app_client.reminders_after
     elif (days := stage_of(ends_at, now)) is not None and not _is_rotating(app_client):
-        if not _is_right(app_client.pool, right):
-            AppClient.objects.filter(pk=app_client.pk).update(remind_at=now + timedelta(minutes=5))
+        if (wait := _wait(app_client.pool, waits)) is not None:
+            AppClient.objects.filter(pk=app_client.pk).update(remind_at=now + wait)
             return 0
         sent, is_whole = _send(Due(app_client, ReminderKind.EXPIRY, ends_at, days))
         look = look if is_whole else now + LATER
@@ -95,14 +100,14 @@ def _is_rotating(app_client: AppClient) -> bool:
     return Rotation.objects.filter(app_client=app_client, state=RotationState.OPEN).exists()
 
 
-def _look_at_overlap(rotation: Rotation, now: datetime, right: dict[int, bool]) -> int:
+def _look_at_overlap(rotation: Rotation, now: datetime, waits: dict[int, timedelta | None]) -> int:
     ends_at, sent = rotation.ends_at, 0
     assert ends_at is not None  # noqa: S101  (an open one has an end)
     look, days = next_look(ends_at, now), stage_of(ends_at, now)
     # Nobody is reminded of what they have just been told: only days that began after the rotation did.
     if days is not None and ends_at - timedelta(days=days) > rotation.started_at + LATER:
-        if not _is_right(rotation.app_client.pool, right):
-            Rotation.objects.filter(pk=rotation.pk).update(remind_at=now + timedelta(minutes=5))
+        if (wait := _wait(rotation.app_client.pool, waits)) is not None:
+            Rotation.objects.filter(pk=rotation.pk).update(remind_at=now + wait)
             return 0
         sent, is_whole = _send(Due(rotation.app_client, ReminderKind.OVERLAP, ends_at, days, rotation))
         look = look if is_whole else now + LATER

@@ -128,6 +128,23 @@ def test_of_another_end_it_is_told_although_the_one_before_was_dismissed(world, 
     assert reminders.send_due() == 2
 
 
+def test_a_clock_far_ahead_does_not_put_off_what_a_right_one_sends(world, app_client, time_machine):
+    """Of a secret, and of an overlap."""
+    secrets.reveal_secret(app_client.secrets.get(), actor=world.people["operator"])
+    other = world.create(name="other")
+    start(world, other, overlap_hours=24)
+    right = timezone.now()
+    Rotation.objects.update(started_at=right - 20 * DAY, ends_at=right + DAY)
+    ending_in(app_client, DAY)
+    AppClient.objects.filter(pk=other.pk).update(expires_at=None)
+    time_machine.move_to(right + 300 * DAY)
+    assert reminders.send_due() == 0 and mail.outbox == []
+    time_machine.move_to(right)
+    soon = right + timedelta(minutes=6)
+    assert AppClient.objects.get(pk=app_client.pk).remind_at < soon and Rotation.objects.get().remind_at < soon
+    assert look_again() == 4
+
+
 def test_without_an_end_there_is_nothing_to_postpone(world, app_client):
     AppClient.objects.update(expires_at=None)
     with pytest.raises(Conflict):
