@@ -18,6 +18,8 @@ from clients.sealing import SecretValue
 NOT_ROUND_TRIPPABLE = frozenset({"ClientSecret", "CreationDate", "LastModifiedDate"})
 # Never left out: an omitted list gives a "machine" client the flows of people (cognito_facts sections 1 and 13).
 MACHINE_AUTH_FLOWS = ["ALLOW_REFRESH_TOKEN_AUTH"]
+# Tokens without the endpoint, whatever the flow's flag says; it stands alone (cognito_facts sections 1 and 4).
+CLIENT_TOKEN_AUTH = "ALLOW_CLIENT_TOKEN_AUTH"  # noqa: S105  (the name of a flow)
 FLOWS = {"AllowedOAuthFlows": ["client_credentials"], "AllowedOAuthFlowsUserPoolClient": True}
 
 Described = dict[str, Any]

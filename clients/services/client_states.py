@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from clients.aws.cognito import Described
+from clients.aws.cognito import CLIENT_TOKEN_AUTH, MACHINE_AUTH_FLOWS, Described
 from clients.errors import Conflict, InvalidInput, NotFound, Throttled
 from clients.models import (
     EVERYTHING,
@@ -113,6 +113,8 @@ def keep_flows(operation: Operation) -> Record:
     app_client = client_of(operation)
     observed = gateway_for(app_client.pool).describe_client(str(app_client.client_id))
     kept = {name: observed.get(name) for name in FLOW_FIELDS}
+    if CLIENT_TOKEN_AUTH in observed.get("ExplicitAuthFlows", []):
+        kept["ExplicitAuthFlows"] = observed["ExplicitAuthFlows"]
 
     def record() -> dict[str, Any]:
         AppClient.objects.filter(pk=app_client.pk).update(before_pause=kept)
@@ -129,10 +131,16 @@ def _take(operation: Operation, unknown: bool) -> Record:
 def take_flow(operation: Operation) -> Record:
     """Everything else of the client stays as it is; repeating it is harmless."""
     app_client = client_of(operation)
-    off = {"AllowedOAuthFlowsUserPoolClient": False}
-    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), lambda observed: off)
+    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), _without_flow)
     after = {name: changed.after.get(name) for name in FLOW_FIELDS}
     return lambda: {"after": after}
+
+
+def _without_flow(observed: Described) -> Described:
+    off: Described = {"AllowedOAuthFlowsUserPoolClient": False}
+    if CLIENT_TOKEN_AUTH in observed.get("ExplicitAuthFlows", []):  # the flag alone does not stop GetClientToken
+        off["ExplicitAuthFlows"] = MACHINE_AUTH_FLOWS
+    return off
 
 
 # --- Resume --------------------------------------------------------------------------------------

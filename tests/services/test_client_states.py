@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 from django.test import Client
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Operation, Status, Tenant, TenantChange, User
 from clients.models.ids import new_ulid
-from clients.services import attributes, client_states, operations, pool_sync, tenant_changes
+from clients.services import attributes, client_states, operations, pool_sync, secrets, tenant_changes
 from clients.services.operations import resume_due
 
 
@@ -51,6 +52,25 @@ def test_resume_client_restores_exactly_what_was_there(world):
     assert {**after, "LastModifiedDate": 0} == {**before, "LastModifiedDate": 0}
     assert (app_client.status, state_published(world, app_client)) == (Status.ACTIVE, "active")
     assert app_client.before_pause is None and app_client.is_published
+
+
+def test_pause_client_ends_tokens_that_are_asked_for_without_the_endpoint(world):
+    """GetClientToken looks at neither domain nor flow, and this pool has no trigger that would see the denial."""
+    app_client = world.create()
+    value = secrets.reveal_secret(app_client.secrets.get(), actor=world.people["operator"]).reveal()
+    held = {k: v for k, v in world.describe(app_client.client_id).items()
+            if k not in ("ClientSecret", "CreationDate", "LastModifiedDate")}  # fmt: skip
+    world.cognito.update_user_pool_client(**held | {"ExplicitAuthFlows": ["ALLOW_CLIENT_TOKEN_AUTH"]})
+    before, asked = world.describe(app_client.client_id), {"ClientId": app_client.client_id, "Secret": value}
+    world.cognito.get_client_token(**asked)
+
+    act(world, "pause_client", app_client)
+    with pytest.raises(ClientError, match="not enabled"):
+        world.cognito.get_client_token(**asked)
+
+    act(world, "resume_client", app_client)
+    assert world.describe(app_client.client_id) | {"LastModifiedDate": 0} == before | {"LastModifiedDate": 0}
+    world.cognito.get_client_token(**asked)
 
 
 def test_delete_client_leaves_a_tombstone_and_no_secret(world):
