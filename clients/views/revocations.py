@@ -45,7 +45,8 @@ def secret_revoke(request: HttpRequest, public_id: str, secret_id: str) -> HttpR
 def _page(request: HttpRequest, secret: Secret, form: RevokeForm) -> HttpResponse:
     others = [held for held in living(secret.app_client) if held.pk != secret.pk]
     context = {
-        "form": form, "secret": secret, "others": others, "minutes": secret.app_client.access_token_seconds // 60,
+        "form": form, "secret": secret, "others": others, "is_other_held": any(held.delivered_at for held in others),
+        "minutes": secret.app_client.access_token_seconds // 60,
         "tab": "client-secrets",
     }  # fmt: skip
     return client_page(request, secret.app_client, "revoke", context, status=422 if form.is_bound else 200)

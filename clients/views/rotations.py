@@ -19,6 +19,7 @@ from clients.forms.errors import add_refusals
 from clients.forms.rotations import DismissForm, EndForm, ExtendForm, InUseForm, RotateForm, missing_in_words
 from clients.models import AppClient, Rotation, RotationState, User
 from clients.services import evidence, rotations
+from clients.templatetags.portal import living
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, get_rotation, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
@@ -151,14 +152,16 @@ def rotation_page(request: HttpRequest, public_id: str) -> HttpResponse:
     rotation = get_rotation(request, public_id, permissions.can_view_rotations)
     if rotation.is_under_way and not rotation.is_emergency:
         return redirect("client-secrets", rotation.app_client.public_id)
-    context = rotation_context(rotation, person(request)) | {"tab": "client-secrets", "notice": _notice(rotation)}
+    waiting = any(held.can_be_shown for held in living(rotation.app_client))
+    told = {"tab": "client-secrets", "waiting": waiting, "notice": _notice(rotation, waiting=waiting)}
+    context = rotation_context(rotation, person(request)) | told
     asked = {"client": rotation.app_client.public_id, "since": f"{rotation.started_at:%Y-%m-%d}"}
     return client_page(request, rotation.app_client, "rotation", context | {"timeline_query": urlencode(asked)})
 
 
-def _notice(rotation: Rotation) -> str:
-    """What the customer is told of an emergency; a draft, sent by people."""
-    told = {"rotation": rotation, "organisation": settings.ORGANISATION}
+def _notice(rotation: Rotation, *, waiting: bool) -> str:
+    """What the customer is told of an emergency; a draft, sent by people. `waiting`: a secret is there for them."""
+    told = {"rotation": rotation, "waiting": waiting, "organisation": settings.ORGANISATION}
     return render_to_string("clients/rotation_notice.txt", told)
 
 
