@@ -34,6 +34,7 @@ from clients.services import (  # noqa: E402
     catalogue,
     client_states,
     operations,
+    reminders,
     revocations,
     rotations,
     secrets,
@@ -142,6 +143,10 @@ def work(pool: UserPool, said: Said) -> None:
     call_command("worker", "--once")
 
 
+def remind(pool: UserPool, said: Said) -> None:
+    reminders.send_due()
+
+
 # One act per kind of operation, and what else is done with a client.
 ACTS = {
     "client:create": create_client,
@@ -162,6 +167,7 @@ ACTS = {
     "settings": change_settings,
     "reveal": reveal_secret,
     "worker": work,
+    "remind": remind,
 }
 
 
