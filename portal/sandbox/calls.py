@@ -9,6 +9,7 @@ from portal.sandbox.control import Call
 TOKEN_PATH = re.compile(r"/_domain/([^/]+)/oauth2/token")
 CREDENTIAL = re.compile(rb"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 SERVICES = {"AWSCognitoIdentityProviderService": "cognito-idp", "TrentService": "kms", "Logs_20140328": "logs"}
+NAMES = {"POST /v2/email/outbound-emails": "SendEmail"}  # of what names no operation but has a path
 
 
 def read(method, path, headers, body):
@@ -22,7 +23,8 @@ def read(method, path, headers, body):
         return Call(operation, service, **_subject(body))
     credential = CREDENTIAL.search(headers.get(b"authorization", b""))
     service = credential.group(1).decode("latin-1") if credential else "http"
-    return Call(_action(body) or f"{method} {path}", service)
+    name = f"{method} {path}"
+    return Call(_action(body) or NAMES.get(name, name), service)
 
 
 def _subject(body):

@@ -15,12 +15,13 @@ def build(port, folder, saver):
 
 
 def _install_rules():
-    from portal.sandbox import appsync, cognito, hosted_ui, kms
+    from portal.sandbox import appsync, cognito, hosted_ui, kms, ses
 
     cognito.install()
     hosted_ui.install()
     appsync.install()
     kms.install()
+    ses.install()
 
 
 # MiniStack's own switches: one wipes everything, saved files included, at a word from anyone.
@@ -177,15 +178,15 @@ async def _refuse(scope, send):
 
 
 async def _throttle(call, send):
-    """`cognito_facts.md` section 7 for Cognito; DynamoDB and KMS have their own words for it."""
+    """`cognito_facts.md` section 7 for Cognito; DynamoDB and KMS have their own words for it, SES another status."""
     if call.operation == "Token":
         call.status = 429
         await respond(send, 429, {"error": "too_many_requests"})
         return
-    call.status = 400
+    call.status = 429 if call.service == "ses" else 400
     words = {"dynamodb": "ProvisionedThroughputExceededException", "kms": "ThrottlingException"}
     code = words.get(call.service, "TooManyRequestsException")
-    await respond(send, 400, {"__type": code, "message": "Rate exceeded"})
+    await respond(send, call.status, {"__type": code, "message": "Rate exceeded"})
 
 
 async def respond(send, status, document):
