@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
+from clients.aws.sessions import default_region
 from clients.sealing import KMS_NAME
 
 DEMO_DOMAIN = ".example"  # reserved by RFC 2606: nobody's real address ends so
@@ -174,16 +175,43 @@ def _addresses() -> Iterator[CheckMessage]:
 
 
 def _mail() -> Iterator[CheckMessage]:
-    """Links that let people in travel by mail: to a server, and encrypted unless it is this very machine's own."""
-    if settings.EMAIL_BACKEND != "django.core.mail.backends.smtp.EmailBackend" or not settings.EMAIL_HOST:
+    """Links that let people in travel by mail: through a provider, or to a server, and encrypted unless that is this
+    very machine's own."""
+    if settings.MAIL_PROVIDER:
+        yield from _mail_provider()
+    elif settings.EMAIL_BACKEND != "django.core.mail.backends.smtp.EmailBackend" or not settings.EMAIL_HOST:
         yield Error(
-            "EMAIL_URL names no mail server: nobody could be sent a link. Set it to smtp+tls://user:password@host:587.",
+            "EMAIL_URL names no mail server and PORTAL_MAIL_PROVIDER no provider: nobody could be sent a link. Set"
+            " PORTAL_MAIL_PROVIDER, to amazon_ses for example, or EMAIL_URL to smtp+tls://user:password@host:587.",
             id="clients.E012",
         )
     elif not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or _is_loopback(settings.EMAIL_HOST)):
         yield Error(
             "EMAIL_URL sends mail unencrypted: begin it with smtp+tls:// (STARTTLS) or smtp+ssl://.", id="clients.E012"
         )
+
+
+def _mail_provider() -> Iterator[CheckMessage]:
+    """The message never repeats a value: a key may have been put into the wrong variable."""
+    provider = settings.MAIL_PROVIDER
+    if provider not in settings.MAIL_PROVIDERS:
+        known = ", ".join(settings.MAIL_PROVIDERS)
+        yield Error(f"PORTAL_MAIL_PROVIDER is not a provider the portal knows: {known}.", id="clients.E012")
+        return
+    if not settings.EMAIL_BACKEND.startswith("anymail."):
+        yield Error(
+            "PORTAL_MAIL_PROVIDER and EMAIL_URL both say where mail goes: unset one of them.", id="clients.E012"
+        )
+    if provider == "amazon_ses":
+        if not default_region():
+            yield Error("AWS_DEFAULT_REGION is missing: set it to the Region in which SES sends.", id="clients.E012")
+    elif len(settings.MAIL_KEY.split()) != 1:
+        yield Error(
+            f"PORTAL_MAIL_KEY is missing or no single word: set it to the key {provider} gave you to send with.",
+            id="clients.E012",
+        )
+    if settings.MAIL_API_URL:
+        yield from _public_https("PORTAL_MAIL_API_URL", settings.MAIL_API_URL, "clients.E012")
 
 
 def _public_https(variable: str, url: str, check_id: str) -> Iterator[CheckMessage]:

@@ -225,13 +225,42 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+MAIL_PROVIDER = env.str("PORTAL_MAIL_PROVIDER", default="")
+# What anymail calls the key of each provider; SES has none, the portal signs with its own AWS credentials.
+MAIL_PROVIDERS = {
+    "amazon_ses": "",
+    "brevo": "BREVO_API_KEY",
+    "mailgun": "MAILGUN_API_KEY",
+    "postmark": "POSTMARK_SERVER_TOKEN",
+    "resend": "RESEND_API_KEY",
+    "sparkpost": "SPARKPOST_API_KEY",
+}
+MAIL_KEY = env.str("PORTAL_MAIL_KEY", default="")
+MAIL_API_URL = env.str("PORTAL_MAIL_API_URL", default="")
 if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
+elif MAIL_PROVIDER:
+    EMAIL_BACKEND = f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
 elif DEBUG or DEMO:
     EMAIL_BACKEND, EMAIL_FILE_PATH = "portal.mail.PrivateFiles", str(VAR_DIR / "mail")
 else:
     EMAIL_HOST = ""  # sending fails aloud instead of trying this very machine; `check --deploy` names the variable
 EMAIL_TIMEOUT = 10
+ANYMAIL = {
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+    # One attempt, as everywhere: after a lost answer a second one would be a second mail.
+    "AMAZON_SES_CLIENT_PARAMS": {
+        "config": {
+            "connect_timeout": EMAIL_TIMEOUT,
+            "read_timeout": EMAIL_TIMEOUT,
+            "retries": {"total_max_attempts": 1},
+        }
+    },
+}
+if MAIL_PROVIDERS.get(MAIL_PROVIDER):
+    ANYMAIL[MAIL_PROVIDERS[MAIL_PROVIDER]] = MAIL_KEY
+    if MAIL_API_URL:
+        ANYMAIL[f"{MAIL_PROVIDER.upper()}_API_URL"] = MAIL_API_URL
 DEFAULT_FROM_EMAIL = env.str(
     "PORTAL_MAIL_FROM", default=formataddr((ORGANISATION, f"no-reply@{urlsplit(BASE_URL).hostname}"))
 )

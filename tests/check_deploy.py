@@ -13,7 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
-MUST_BE_SET = ("SECRET_KEY", "SEALING_KEYS", "FINGERPRINT_KEYS", "ALLOWED_HOSTS", "PORTAL_BASE_URL", "EMAIL_URL")
+MUST_BE_SET = (
+    "SECRET_KEY", "SEALING_KEYS", "FINGERPRINT_KEYS", "ALLOWED_HOSTS", "PORTAL_BASE_URL", "PORTAL_MAIL_PROVIDER",
+)  # fmt: skip
 
 
 def example_environment(folder: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ FIXED = {
     "PORTAL_ENV_FILE": os.devnull,
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or "sqlite://:memory:",
     "EMAIL_URL": "",
+    "PORTAL_MAIL_PROVIDER": "",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "eu-west-1",

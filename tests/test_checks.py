@@ -30,6 +30,7 @@ def production(settings, monkeypatch):
     settings.SEALING_KEYS = settings.FINGERPRINT_KEYS = f"one:{KEY}"
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "mail.example.com"
     settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = True, False
+    settings.MAIL_PROVIDER = settings.MAIL_KEY = settings.MAIL_API_URL = ""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     return settings
 
@@ -99,6 +100,47 @@ def test_deploy_check_accepts_an_https_endpoint(production, monkeypatch):
 def test_deploy_check_accepts_a_mail_server_of_this_machine_without_tls(production):
     production.EMAIL_HOST, production.EMAIL_USE_TLS = "127.0.0.1", False
     assert problems() == []
+
+
+MAIL_KEY = "a-key-nobody-may-read-1234"
+
+
+@pytest.fixture
+def mail_provider(production):
+    """Mail through a provider with a key; each test breaks something."""
+    production.EMAIL_BACKEND, production.EMAIL_HOST = "anymail.backends.mailgun.EmailBackend", "localhost"
+    production.MAIL_PROVIDER, production.MAIL_KEY = "mailgun", MAIL_KEY
+    production.MAIL_API_URL = "https://api.eu.mailgun.net/v3"
+    return production
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        ({}, None),
+        ({"MAIL_KEY": ""}, "PORTAL_MAIL_KEY"),
+        ({"MAIL_KEY": f"{MAIL_KEY} {MAIL_KEY}"}, "PORTAL_MAIL_KEY"),
+        ({"MAIL_KEY": f"{MAIL_KEY}\nX-Other: {MAIL_KEY}"}, "PORTAL_MAIL_KEY"),
+        ({"MAIL_PROVIDER": MAIL_KEY}, "PORTAL_MAIL_PROVIDER"),
+        ({"MAIL_PROVIDER": "console"}, "PORTAL_MAIL_PROVIDER"),
+        ({"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend"}, "PORTAL_MAIL_PROVIDER and EMAIL_URL"),
+        ({"MAIL_API_URL": "http://api.eu.mailgun.net/v3"}, "PORTAL_MAIL_API_URL"),
+        ({"MAIL_PROVIDER": "amazon_ses", "MAIL_KEY": "", "MAIL_API_URL": ""}, None),
+    ],
+)
+def test_deploy_check_of_a_mail_provider_names_the_variable(mail_provider, changes, variable):
+    for name, value in changes.items():
+        setattr(mail_provider, name, value)
+    found = problems()
+    assert [sentence.startswith(variable or "") for sentence in found] == ([True] if variable else [])
+    assert not any(MAIL_KEY in sentence for sentence in found)
+
+
+def test_deploy_check_of_ses_wants_a_region(mail_provider, monkeypatch):
+    mail_provider.MAIL_PROVIDER, mail_provider.MAIL_API_URL = "amazon_ses", ""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    (sentence,) = problems()
+    assert sentence.startswith("AWS_DEFAULT_REGION")
 
 
 def test_deploy_check_accepts_several_keys(production):

@@ -11,6 +11,11 @@ from django.conf import settings
 _building = threading.Lock()
 
 
+def default_region() -> str | None:
+    """Where boto3 goes when it is told no Region: AWS_DEFAULT_REGION, or the profile's."""
+    return boto3.session.Session().region_name
+
+
 @cache
 def aws_client(service: str, region: str | None) -> Any:
     """One attempt: with every retry mode of the SDK a lost answer to a create was measured to leave several clients

@@ -5,6 +5,8 @@ from datetime import datetime
 from smtplib import SMTPException
 from typing import Any
 
+from anymail.exceptions import AnymailError
+from botocore.exceptions import BotoCoreError
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
@@ -79,13 +81,15 @@ def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:
 
 
 def _send(subject: str, template: str, context: dict[str, Any], email: str) -> bool:
-    """Whether the mail server took it; the act it tells of stands in any case."""
+    """Whether the mail server or provider took it; the act it tells of stands in any case."""
     text = render_to_string(f"mail/{template}.txt", context)
     frame = {"subject": subject, "text": text, "organisation": settings.ORGANISATION}
     pretty = render_to_string("mail/layout.html", frame)
     try:
         send_mail(subject, text, None, [email], html_message=pretty)
-    except (OSError, SMTPException) as error:
-        logger.warning("%s not mailed: %s", template, type(error).__name__)
+    # SMTP's two, anymail's own, and boto3's for SES without a Region or credentials, which anymail lets through.
+    except (OSError, SMTPException, AnymailError, BotoCoreError) as error:
+        why, status = type(error.__cause__ or error).__name__, getattr(error, "status_code", None)
+        logger.warning("%s not mailed: %s", template, f"{why} {status}" if status else why)
         return False
     return True
