@@ -19,6 +19,9 @@ from clients.services.handovers import link_to
 
 logger = logging.getLogger(__name__)
 
+# SMTP's two, anymail's own, and boto3's for SES without a Region or credentials, which anymail lets through.
+NOT_MAILED = (OSError, SMTPException, AnymailError, BotoCoreError)
+
 
 def send_invitation(email: str, token: str, *, inviter: User) -> bool:
     """Whether the mail server took it. The token stands in the fragment: browsers do not send that, servers do not log
@@ -87,9 +90,13 @@ def _send(subject: str, template: str, context: dict[str, Any], email: str) -> b
     pretty = render_to_string("mail/layout.html", frame)
     try:
         send_mail(subject, text, None, [email], html_message=pretty)
-    # SMTP's two, anymail's own, and boto3's for SES without a Region or credentials, which anymail lets through.
-    except (OSError, SMTPException, AnymailError, BotoCoreError) as error:
-        why, status = type(error.__cause__ or error).__name__, getattr(error, "status_code", None)
-        logger.warning("%s not mailed: %s", template, f"{why} {status}" if status else why)
+    except NOT_MAILED as error:
+        note_not_mailed(template, error)
         return False
     return True
+
+
+def note_not_mailed(template: str, error: Exception) -> None:
+    """The kind of the failure alone: what a server answers may repeat the mail."""
+    why, status = type(error.__cause__ or error).__name__, getattr(error, "status_code", None)
+    logger.warning("%s not mailed: %s", template, f"{why} {status}" if status else why)

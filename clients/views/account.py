@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from clients import sealing
 from clients.middleware import client_address
 from clients.models import User
-from clients.services.mail import send_account_changed
+from clients.services.mail import NOT_MAILED, note_not_mailed, send_account_changed
 from clients.services.sign_in import has_signed_in_from, record_account_change, record_sign_in, record_sign_out
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Into the log alone, and the same for addresses known and unknown: the trail is no place for a flood."""
         logger.warning("a sign-in failed from %s", client_address(request) or "an unknown address")
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """A mail that fails makes no other answer: an error page would say which addresses have an account."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except NOT_MAILED as error:
+            note_not_mailed(template_prefix, error)
 
     def send_notification_mail(
         self, template_prefix: str, user: AbstractBaseUser, context: dict[str, Any] | None = None,

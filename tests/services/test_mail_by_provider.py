@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
@@ -176,3 +177,14 @@ def test_provider_nobody_reaches_is_logged(settings, caplog):
     use_postmark(settings, "http://127.0.0.1:9")
     assert not send_invitation("nora@portal.example", "t0ken", inviter="Ada")
     assert "invitation not mailed: ConnectionError" in caplog.messages and KEY not in caplog.text
+
+
+def test_a_mail_that_fails_does_not_tell_which_addresses_have_an_account(world, settings, ses, client, caplog):
+    answers = []
+    for address in (world.people["operator"].email, "nobody@portal.example"):
+        world.sandbox.fault("SendEmail", "error_500", times=9)
+        cache.clear()  # one mail a minute for each address
+        answers.append(client.post("/account/password/reset/", {"email": address}))
+        world.sandbox.clear()
+    assert [(each.status_code, each["Location"]) for each in answers] == [(302, "/account/password/reset/done/")] * 2
+    assert "account/email/password_reset_key not mailed: ClientError" in caplog.text and KEY not in caplog.text
