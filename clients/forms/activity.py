@@ -90,7 +90,9 @@ def _lately(days: str) -> Q:
 
 
 def _of_tenant(tenant: str) -> Q:
-    return Q(tenant__in=Tenant.objects.filter(Q(slug=tenant) | Q(name__iexact=tenant)).values("pk"))
+    """Asked for beforehand: of one tenant the entries are read in their order, of what a query says they are sorted."""
+    found = list(Tenant.objects.filter(Q(slug=tenant) | Q(name__iexact=tenant)).values_list("pk", flat=True))
+    return Q(tenant=found[0]) if len(found) == 1 else Q(tenant__in=found)
 
 
 def _by(who: str) -> Q:

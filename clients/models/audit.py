@@ -52,7 +52,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering = ["-sequence"]
-        indexes = [models.Index(fields=["app_client", "-sequence"])]
+        indexes = [models.Index(fields=["app_client", "-sequence"]), models.Index(fields=["tenant", "-sequence"])]
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.action} {self.outcome}"
