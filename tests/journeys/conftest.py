@@ -75,3 +75,15 @@ def page(request, chromium, live_server):
     page.set_default_timeout(15_000)
     yield page
     context.close()
+
+
+@pytest.fixture
+def another(chromium, live_server):
+    """The browser of somebody else: of a member of the tenant, or without an account."""
+    context = chromium.new_context(base_url=live_server.url)
+    page = context.new_page()
+    page.has_script, page.complaints = True, []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()

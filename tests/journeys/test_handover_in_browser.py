@@ -23,24 +23,12 @@ def is_fit_everywhere(page):
         is_fit(page)
 
 
-@pytest.fixture
-def anybody(chromium, live_server):
-    """The browser of somebody without an account."""
-    context = chromium.new_context(base_url=live_server.url)
-    page = context.new_page()
-    page.has_script, page.complaints = True, []
-    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
-    page.set_default_timeout(15_000)
-    yield page
-    context.close()
-
-
 def offered(with_pin=True):
     secret = Secret.objects.select_related("app_client__tenant").get()
     return handovers.offer_by_link(secret, hours=24, with_pin=with_pin, actor=User.objects.get(name="Olga"))
 
 
-def test_by_a_link_with_a_pin(live_harbourline, page, anybody):
+def test_by_a_link_with_a_pin(live_harbourline, page, another):
     sign_in(page)
     create_client(page)
     page.get_by_role("link", name="Hand over").click()
@@ -54,18 +42,18 @@ def test_by_a_link_with_a_pin(live_harbourline, page, anybody):
     page.get_by_role("link", name="Watch it arrive").click()
     is_fit_everywhere(page)
 
-    anybody.goto(re.search(r"/hand-over/#\S+", link).group())
-    anybody.get_by_role("heading", name="sent you API credentials").wait_for()
-    assert "#" not in anybody.url
-    is_fit_everywhere(anybody)
-    anybody.get_by_label("PIN").fill(pin)
-    anybody.get_by_role("button", name="Show credentials").click()
-    anybody.get_by_role("heading", name="Save this secret now").wait_for()
-    is_fit_everywhere(anybody)
-    assert re.search(r"cps_\w{40,}", anybody.content())
-    anybody.get_by_role("button", name="I’ve stored it").click()
-    anybody.get_by_text("Stored. That is all").wait_for()
-    is_fit_everywhere(anybody)
+    another.goto(re.search(r"/hand-over/#\S+", link).group())
+    another.get_by_role("heading", name="sent you API credentials").wait_for()
+    assert "#" not in another.url
+    is_fit_everywhere(another)
+    another.get_by_label("PIN").fill(pin)
+    another.get_by_role("button", name="Show credentials").click()
+    another.get_by_role("heading", name="Save this secret now").wait_for()
+    is_fit_everywhere(another)
+    assert re.search(r"cps_\w{40,}", another.content())
+    another.get_by_role("button", name="I’ve stored it").click()
+    another.get_by_text("Stored. That is all").wait_for()
+    is_fit_everywhere(another)
     page.reload()
     assert "Stored" in page.locator("h1").inner_text()
     is_fit_everywhere(page)
@@ -92,20 +80,20 @@ def test_to_a_member_by_name(live_harbourline, page):
     assert Handover.objects.get().state == HandoverState.STORED and Secret.objects.get().delivered_to == member
 
 
-def test_keyboard_alone_opens_and_shows_it(live_harbourline, page, anybody):
+def test_keyboard_alone_opens_and_shows_it(live_harbourline, page, another):
     sign_in(page)
     create_client(page)
     offer = offered()
-    anybody.goto(f"/hand-over/#{offer.token}")
-    anybody.get_by_role("heading", name="sent you API credentials").wait_for()
-    press_until(anybody, lambda focus: focus == "pin")
-    anybody.keyboard.type(offer.pin)
-    anybody.keyboard.press("Tab")
-    anybody.keyboard.press("Enter")
-    anybody.get_by_role("heading", name="Save this secret now").wait_for()
-    press_until(anybody, lambda focus: focus == "stored it")
-    anybody.keyboard.press("Space")
-    anybody.get_by_text("Stored. That is all").wait_for()
+    another.goto(f"/hand-over/#{offer.token}")
+    another.get_by_role("heading", name="sent you API credentials").wait_for()
+    press_until(another, lambda focus: focus == "pin")
+    another.keyboard.type(offer.pin)
+    another.keyboard.press("Tab")
+    another.keyboard.press("Enter")
+    another.get_by_role("heading", name="Save this secret now").wait_for()
+    press_until(another, lambda focus: focus == "stored it")
+    another.keyboard.press("Space")
+    another.get_by_text("Stored. That is all").wait_for()
 
 
 def press_until(page, is_there):
@@ -118,39 +106,39 @@ def press_until(page, is_there):
     raise AssertionError("the keyboard never came there")
 
 
-def test_loading_the_page_with_a_script_spends_nothing_then_a_click_works(live_harbourline, page, anybody):
+def test_loading_the_page_with_a_script_spends_nothing_then_a_click_works(live_harbourline, page, another):
     sign_in(page)
     create_client(page)
     offer = offered(with_pin=False)
     for _ in range(3):
-        anybody.goto("about:blank")
-        anybody.goto(f"/hand-over/#{offer.token}")
-        anybody.get_by_role("button", name="Show credentials").wait_for()
-        anybody.wait_for_timeout(300)
+        another.goto("about:blank")
+        another.goto(f"/hand-over/#{offer.token}")
+        another.get_by_role("button", name="Show credentials").wait_for()
+        another.wait_for_timeout(300)
     assert Secret.objects.get().can_be_shown and Handover.objects.get().state == HandoverState.OPENED
-    anybody.get_by_role("button", name="Show credentials").click()
-    anybody.get_by_role("heading", name="Save this secret now").wait_for()
+    another.get_by_role("button", name="Show credentials").click()
+    another.get_by_role("heading", name="Save this secret now").wait_for()
 
 
-def test_after_going_on_nothing_of_it_is_left_in_the_browser(live_harbourline, page, anybody):
+def test_after_going_on_nothing_of_it_is_left_in_the_browser(live_harbourline, page, another):
     sign_in(page)
     create_client(page)
     offer = offered(with_pin=False)
-    anybody.goto(f"/hand-over/#{offer.token}")
-    anybody.get_by_role("button", name="Show credentials").click()
-    anybody.get_by_role("heading", name="Save this secret now").wait_for()
-    value = re.search(r"cps_\w{40,}", anybody.content()).group()
+    another.goto(f"/hand-over/#{offer.token}")
+    another.get_by_role("button", name="Show credentials").click()
+    another.get_by_role("heading", name="Save this secret now").wait_for()
+    value = re.search(r"cps_\w{40,}", another.content()).group()
     asked = []
-    anybody.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    anybody.locator("#sec").click()  # browsers ask only on pages somebody has touched
-    anybody.goto("/hand-over/")
+    another.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    another.locator("#sec").click()  # browsers ask only on pages somebody has touched
+    another.goto("/hand-over/")
     assert asked == ["beforeunload"], "leaving without saying stored is asked about"
     try:
-        anybody.go_back()
+        another.go_back()
     except Exception as error:
         assert "ERR_CACHE_MISS" in str(error)
-    anybody.wait_for_timeout(500)
-    assert value not in anybody.content() and offer.token not in anybody.evaluate(
+    another.wait_for_timeout(500)
+    assert value not in another.content() and offer.token not in another.evaluate(
         "location.href + JSON.stringify(history.state)"
     )
 
