@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 25
 LONGEST_PAUSE = timedelta(seconds=300)
 URGENT = timedelta(seconds=10)  # so long the process of an emergency goes on by itself
+# And for so long nobody gives it up: its many quick attempts are over in seconds, a secret may need minutes to work.
+PATIENT = timedelta(hours=1)
 
 # Runs in the outcome transaction, writes the facts, returns what the audit entry tells.
 Record = Callable[[], dict[str, Any]]
@@ -276,9 +278,9 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
     is_unknown = isinstance(error, OutcomeUnknown)
     again = is_unknown or isinstance(error, Throttled)
     state = OperationState.WAITING if again else OperationState.REFUSED
-    if again and operation.attempts >= MOST_ATTEMPTS:
+    if again and _is_tired(operation, now):
         state = OperationState.GIVEN_UP
-    pause = min(2.0**operation.attempts, LONGEST_PAUSE.total_seconds()) * random.uniform(0.5, 1)
+    pause = min(2.0 ** min(operation.attempts, 30), LONGEST_PAUSE.total_seconds()) * random.uniform(0.5, 1)
     if operation.priority == Priority.EMERGENCY:
         # Short and the same for as long as the process goes on by itself, then as for anybody else.
         pause = random.uniform(0.05, 0.2) if now - operation.created_at < URGENT else min(pause, 5.0)
@@ -306,6 +308,12 @@ def _record_failure(operation: Operation, error: PortalError, unknown: bool) -> 
         if state not in LIVE:
             _audit(operation, Outcome.FAILED, detail | {"given_up": state == OperationState.GIVEN_UP})
     _remember(operation, changes)
+
+
+def _is_tired(operation: Operation, now: datetime) -> bool:
+    if operation.priority == Priority.EMERGENCY and now - operation.created_at < PATIENT:
+        return False
+    return operation.attempts >= MOST_ATTEMPTS
 
 
 def _gave_up(error: PortalError, attempts: int) -> str:

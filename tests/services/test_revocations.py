@@ -309,3 +309,13 @@ def test_beside_a_foreign_secret_the_leaked_one_goes_first(world, app_client, un
     assert new.can_be_shown and accepts(app_client, new)
     assert AppClient.objects.get().foreign_secrets == [made["ClientSecretId"]]
     assert Operation.objects.get(kind="secret:revoke").was_unknown == unsure
+
+
+def test_a_replacement_that_needs_some_seconds_is_waited_for(world, app_client):  # noqa: F811
+    """It is tried again many times a second at first, and that is not what tires it out."""
+    world.sandbox.settings(secret_delay_seconds=6)
+    try:
+        rotation = revoke(world, app_client.secrets.get())
+    finally:
+        world.sandbox.settings(secret_delay_seconds=0)
+    assert rotation.state == RotationState.FINISHED and rotation.tested_at and rotation.new_secret.can_be_shown
