@@ -287,6 +287,8 @@ def _test(operation: Operation, unknown: bool) -> Record:
     """The replacement, before anybody sees it. One that never works is not handed over: it is to be rotated."""
     rotation = of_operation(operation)
     new = rotation.new_secret
+    if rotation.state != RotationState.REVOKING:  # the client was deleted beside it, and the replacement with it
+        return dict
     if new is None or not rotation.app_client.pool.token_url:  # nobody can ask: better untested than never at its end
         return lambda: _record_over(rotation)
     if accepts(client_of(operation), new):
@@ -299,7 +301,7 @@ def _test(operation: Operation, unknown: bool) -> Record:
 def _record_over(rotation: Rotation, *, tested: bool | None = None) -> dict[str, Any]:
     now, new = timezone.now(), rotation.new_secret
     said = "Cognito never accepted the replacement, so nobody is handed it: rotate." if tested is False else ""
-    Rotation.objects.filter(pk=rotation.pk).update(
+    Rotation.objects.filter(pk=rotation.pk, state=RotationState.REVOKING).update(
         state=RotationState.FINISHED, finished_at=now, tested_at=now if tested else None, last_error=said
     )
     if new is None:

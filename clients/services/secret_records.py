@@ -107,8 +107,9 @@ def retire(secret: Secret) -> None:
 
 
 def settle_on(app_client: AppClient, secret: Secret) -> None:
-    """It is the client's current secret, and its end the client's."""
-    Secret.objects.filter(pk=secret.pk).update(state=SecretState.CURRENT)
+    """It is the client's current secret, and its end the client's; unless it went with its client meanwhile."""
+    if not Secret.objects.alive().filter(pk=secret.pk).update(state=SecretState.CURRENT):
+        return
     expires_at = Secret.objects.values_list("expires_at", flat=True).get(pk=secret.pk)
     AppClient.objects.filter(pk=app_client.pk).update(
         expires_at=expires_at, remind_at=None, reminders_after=None, reminders_reason=""

@@ -319,3 +319,24 @@ def test_a_replacement_that_needs_some_seconds_is_waited_for(world, app_client):
     finally:
         world.sandbox.settings(secret_delay_seconds=0)
     assert rotation.state == RotationState.FINISHED and rotation.tested_at and rotation.new_secret.can_be_shown
+
+
+def test_a_client_deleted_beside_it_gets_no_secret_back(world, app_client, settings):  # noqa: F811
+    """The deletion comes through between the removal of the leaked one and the test of its replacement."""
+    world.sandbox.settings(secret_delay_seconds=3600)
+    try:
+        rotation = revoke(world, app_client.secrets.get())
+    finally:
+        world.sandbox.settings(secret_delay_seconds=0)
+    assert Operation.objects.get(kind="secret:revoke").step == "test"
+    Operation.objects.filter(kind="secret:revoke").update(target=f"client:{app_client.public_id}:emergency")
+    said = {"actor": world.people["operator"], "operation_id": new_ulid(), "reason": "over"}
+    client_states.delete_client(AppClient.objects.get(), **said)
+
+    settings.SECRET_TEST_SECONDS = 0
+    let_time_pass()
+    operations.resume_due()
+
+    rotation.refresh_from_db()
+    assert rotation.state == RotationState.CANCELLED and not app_client.secrets.alive().exists()
+    assert Operation.objects.get(kind="secret:revoke").state == OperationState.DONE, "the leaked one is gone"
