@@ -1,5 +1,6 @@
 """What shows that a secret arrived, and that the new one of a rotation is in use."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +32,8 @@ def mark_stored(secret: Secret, *, actor: User, via: str = "web") -> None:
 
 def acknowledge(rotation: Rotation, *, actor: User | None, via: str = "web") -> None:
     """The customer says that the new secret is in use: from here on the old one is the retiring one, and the overlap
-    is counted anew, for it starts at evidence. The first one counts. Refused (Conflict): nobody was shown it yet."""
+    is counted anew, for it starts at evidence. The first one counts. Refused (Conflict): nobody was shown it yet, or
+    the rotation is being ended or is over."""
     now = timezone.now()
     with transaction.atomic():
         first = Rotation.objects.filter(pk=rotation.pk, state=RotationState.OPEN, acknowledged_at=None)
@@ -39,8 +41,11 @@ def acknowledge(rotation: Rotation, *, actor: User | None, via: str = "web") -> 
         if new is None or not Secret.objects.filter(pk=new.pk, delivered_at__isnull=False).exists():
             raise Conflict("Nobody was shown the new secret yet, so nobody can use it.")
         counted_anew = Greatest(F("ends_at"), now + timedelta(hours=rotation.overlap_hours))
-        if first.update(acknowledged_at=now, acknowledged_by=actor, ends_at=counted_anew, remind_at=None):
-            rotation.refresh_from_db(fields=["acknowledged_at", "ends_at"])
+        is_first = first.update(acknowledged_at=now, acknowledged_by=actor, ends_at=counted_anew, remind_at=None)
+        rotation.refresh_from_db(fields=["state", "acknowledged_at", "ends_at"])
+        if rotation.acknowledged_at is None:
+            raise Conflict(f"This cannot be said of it now: {rotation.get_state_display().lower()}.")
+        if is_first:
             Secret.objects.filter(pk=new.pk).update(state=SecretState.CURRENT)
             Secret.objects.filter(pk=rotation.old_secret_id).update(state=SecretState.RETIRING)
             note(
@@ -59,7 +64,8 @@ def acknowledge_stored(secret: Secret, *, actor: User | None, via: str) -> None:
     if actor is not None and actor.is_staff_member:
         return
     for rotation in Rotation.objects.filter(new_secret=secret, state=RotationState.OPEN, acknowledged_at=None):
-        acknowledge(rotation, actor=actor, via=via)
+        with suppress(Conflict):  # cancelled at this very moment: that it is stored is so all the same
+            acknowledge(rotation, actor=actor, via=via)
 
 
 def take_back_word(secret: Secret, *, via: str) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clients.errors import AlreadyShown, InvalidInput
+from clients.errors import AlreadyShown, Conflict, InvalidInput
 from clients.models import AuditEntry, Operation, Rotation, RotationState, Secret
 from clients.models.ids import new_ulid
 from clients.services import evidence, handovers, rotations, rotations_due, secrets
@@ -121,3 +121,26 @@ def test_a_link_in_wrong_hands_is_no_evidence(world, app_client, order):  # noqa
     assert list(app_client.secrets.order_by("pk").values_list("state", flat=True)) == ["current", "new"]
     evidence.acknowledge(rotation, actor=world.people["manager"])
     assert Rotation.objects.get().has_evidence, "whoever is signed in may say so all the same"
+
+
+# --- The customer's word -----------------------------------------------------------------------------
+
+
+def test_said_by_two_the_second_may_go_on_with_it(world, app_client):  # noqa: F811
+    start(world, app_client)
+    seen = Rotation.objects.select_related("old_secret", "new_secret").get()
+    deliver(world, Rotation.objects.get())
+    evidence.acknowledge(seen, actor=world.people["manager"])
+    assert seen.has_evidence and said("rotation:acknowledge") == ["ok"]
+    finished = rotations.finish_rotation(seen, actor=world.people["manager"], operation_id=new_ulid())
+    assert finished.state == "done"
+
+
+def test_of_one_that_is_being_cancelled_nobody_is_thanked_for_it(world, app_client):  # noqa: F811
+    start(world, app_client)
+    rotation = Rotation.objects.get()
+    deliver(world, rotation, stored=False)
+    rotations.cancel_rotation(rotation, actor=world.people["operator"], operation_id=new_ulid())
+    with pytest.raises(Conflict, match="cancelled"):
+        evidence.acknowledge(rotation, actor=world.people["manager"])
+    assert Rotation.objects.get().acknowledged_at is None
