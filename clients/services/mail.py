@@ -69,10 +69,12 @@ def send_reminder(app_client: AppClient, kind: str, ends_at: datetime, days: int
     """To the contact or the customer: what ends when, and one link to the step."""
     link = f"{settings.BASE_URL}{reverse('client-secrets', args=[app_client.public_id])}"
     context = {"app_client": app_client, "kind": kind, "ends_at": ends_at, "days": days, "link": link,
-               "organisation": settings.ORGANISATION}  # fmt: skip
-    when = "today" if days == 0 else f"within {days} day{'' if days == 1 else 's'}"
+               "organisation": settings.ORGANISATION, "is_past": ends_at.date() < timezone.now().date()}  # fmt: skip
+    when = "ends today" if days == 0 else f"ends within {days} day{'' if days == 1 else 's'}"
+    if context["is_past"]:  # a worker that stood still, or a reminder that was postponed beyond the end
+        when = f"ended on {ends_at:%-d %b %Y}"
     what = "The overlap" if kind == ReminderKind.OVERLAP else "A secret"
-    return _send(f"{what} of {app_client} ends {when}", "reminder", context, email)
+    return _send(f"{what} of {app_client} {when}", "reminder", context, email)
 
 
 def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:

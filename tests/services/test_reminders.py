@@ -51,6 +51,14 @@ def test_the_contact_and_the_managers_are_told_with_one_link(world, app_client):
     assert look_again() == 0 and len(mail.outbox) == 2
 
 
+def test_of_an_end_that_is_over_nobody_reads_that_it_is_today(world, app_client):
+    ending_in(app_client, -3 * DAY)
+    reminders.send_due()
+    ended = AppClient.objects.get().expires_at
+    assert {each.subject for each in mail.outbox} == {f"A secret of northwind-orders-prod ended on {ended:%-d %b %Y}"}
+    assert all("reached its end on" in each.body for each in mail.outbox)
+
+
 def test_without_managers_the_recorded_address_is_told(world, app_client):
     world.people["manager"].delete()
     Tenant.objects.filter(slug="northwind").update(contact_email="ops@northwind.example")
