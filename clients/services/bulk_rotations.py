@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from clients import permissions
 from clients.errors import Conflict, PortalError, refuse
 from clients.models import AppClient, BulkItem, BulkRun, Operation, OperationState, Outcome, Priority, User
 from clients.services import audit, restores
@@ -45,11 +46,15 @@ def start_run(
 
 def stop_run(run: BulkRun, *, actor: User, via: str = "web") -> None:
     """What has not begun stays as it is; what has begun goes on. Refused (Conflict): one that is over."""
+    _stop(run, actor, via)
+
+
+def _stop(run: BulkRun, actor: User | None, via: str, reason: str = "") -> None:
     with transaction.atomic():
         going = BulkRun.objects.filter(pk=run.pk, finished_at=None, stopped_at=None)
         if not going.update(stopped_at=timezone.now(), finished_at=timezone.now()):
             raise Conflict("This run is over already.")
-        audit.append("bulk:stop", Outcome.OK, actor=actor, via=via, detail={"run": run.public_id})
+        audit.append("bulk:stop", Outcome.OK, actor=actor, via=via, reason=reason, detail={"run": run.public_id})
 
 
 def advance_due(limit: int = 5) -> int:
@@ -68,6 +73,9 @@ def _advance(run: BulkRun) -> bool:
     item = run.items.filter(begun_at=None).select_related("app_client__pool", "app_client__tenant").first()
     if item is None:
         return bool(BulkRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=timezone.now()))
+    if not permissions.can_rotate_many(run.started_by):
+        _stop(run, None, VIA, "Whoever started it may not rotate secrets any more.")
+        return True
     refusal = ""
     try:
         start_rotation(

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.errors import InvalidInput
-from clients.models import AppClient, AuditEntry, BulkItem, BulkRun, Operation, Priority, Rotation, Status
+from clients.models import AppClient, AuditEntry, BulkItem, BulkRun, Operation, Priority, Rotation, Status, User
 from clients.models.ids import new_ulid
 from clients.services import bulk_rotations, client_states
 
@@ -58,6 +58,18 @@ def test_stopped_it_begins_no_more(world, three):
     bulk_rotations.advance_due()
     bulk_rotations.stop_run(run, actor=world.people["support"])
     assert bulk_rotations.advance_due() == 0 and Rotation.objects.count() == 1
+
+
+def test_one_whose_starter_may_not_any_more_is_stopped(world, three):
+    run = begin(world, three)
+    bulk_rotations.advance_due()
+    User.objects.filter(pk=run.started_by_id).update(is_active=False)
+    while bulk_rotations.advance_due():
+        pass
+    run.refresh_from_db()
+    assert run.stopped_at and Rotation.objects.count() == 1
+    entry = AuditEntry.objects.get(action="bulk:stop")
+    assert entry.actor is None and entry.detail == {"run": run.public_id} and "may not" in entry.reason
 
 
 def test_the_same_form_twice_is_one_run(world, three):
