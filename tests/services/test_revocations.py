@@ -214,6 +214,15 @@ def test_a_removed_one_and_one_nobody_has_seen_are_refused(world, app_client):  
     revoke(world, leaked)
     with pytest.raises(Conflict, match="removed before"):
         revoke(world, leaked)
+    world.sandbox.settings(secret_delay_seconds=3600)
+    try:
+        start(world, AppClient.objects.select_related("pool", "tenant").get())
+        unseen = Secret.objects.select_related("app_client").get(state=SecretState.PENDING)
+        with pytest.raises(Conflict, match="Cancel its rotation"):
+            revoke(world, unseen)
+    finally:
+        world.sandbox.settings(secret_delay_seconds=0)
+    assert Rotation.objects.filter(is_emergency=True).count() == 1
 
 
 def test_the_same_form_twice_is_one_emergency(world, app_client):  # noqa: F811
