@@ -57,6 +57,8 @@ def assert_came_true(world, acted):
     assert not ({"secret:finish", "secret:cancel"} <= {*acted})
     if {"secret:revoke", "secret:finish"} & {*acted}:
         assert first.state == SecretState.RETIRED
+    if "revoke newest" in acted:
+        assert Secret.objects.order_by("pk")[1].state == SecretState.RETIRED
     if "secret:cancel" in acted and "revoke newest" not in acted:
         assert Rotation.objects.order_by("pk").first().state == RotationState.CANCELLED
     if app_client.status != Status.PAUSED:
