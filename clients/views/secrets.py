@@ -91,5 +91,7 @@ def _data_link(text: str) -> str:
 @signed_in("POST")
 def secret_stored(request: HttpRequest, public_id: str, secret_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_show_secret)
-    mark_stored(get_secret(app_client, secret_id), actor=person(request))
+    secret, user = get_secret(app_client, secret_id), person(request)
+    if secret.delivered_to_id == user.pk:  # of what somebody else was shown only they know it
+        mark_stored(secret, actor=user)
     return redirect("client-overview", public_id)

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from clients.models import AuditEntry, UserPool
+from clients.services.secrets import reveal_secret
 
 HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 
@@ -86,6 +87,16 @@ def test_value_stands_on_no_other_page_and_in_no_row(client, world, app_client, 
     assert all(value not in page.content.decode() for page in pages)
     assert value not in str(list(AuditEntry.objects.values()))
     assert value not in str(dict(client.session)) + str(client.cookies)
+
+
+def test_stored_is_said_by_whoever_was_shown_it(client, world, app_client, address):
+    reveal_secret(app_client.secrets.get(), actor=world.people["administrator"])
+    client.force_login(world.people["operator"])
+    assert address("secret-stored") not in client.get(address("client-secrets")).content.decode()
+    client.post(address("secret-stored"))
+    assert app_client.secrets.get().stored_at is None and not AuditEntry.objects.filter(action="secret:stored").exists()
+    client.force_login(world.people["administrator"])
+    assert address("secret-stored") in client.get(address("client-secrets")).content.decode()
 
 
 def test_stored_is_recorded_as_evidence(client, world, app_client, address):
