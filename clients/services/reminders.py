@@ -1,12 +1,15 @@
 """Reminding of ends before they come: of a secret's, and of an overlap's nobody has finished."""
 
 import hashlib
+import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from clients.errors import Conflict, refuse
@@ -24,6 +27,8 @@ from clients.models import (
 )
 from clients.services import audit, clocks, restores
 from clients.services.mail import send_reminder
+
+logger = logging.getLogger(__name__)
 
 DAYS = (30, 14, 7, 3, 1, 0)
 SOON, LATER = timedelta(minutes=5), timedelta(hours=1)
@@ -63,11 +68,24 @@ def send_due(limit: int = 50) -> int:
     rows = rows.filter(Q(remind_at=None) | Q(remind_at__lte=now), expires_at__isnull=False)
     rows = rows.select_related("pool", "tenant__contact", "contact").order_by("expires_at", "pk")
     waits: dict[int, timedelta | None] = {}  # by pool, asked once
-    sent = sum(_look_at(app_client, now, waits) for app_client in rows[:limit])
+    sent = _one_by_one(rows[:limit], lambda app_client: _look_at(app_client, now, waits))
     open_ones = Rotation.objects.filter(state=RotationState.OPEN, ends_at__lte=now + timedelta(days=max(DAYS)))
     open_ones = open_ones.filter(Q(remind_at=None) | Q(remind_at__lte=now))
     related = ("app_client__pool", "app_client__tenant__contact", "app_client__contact", "started_by", "old_secret")
-    return sent + sum(_look_at_overlap(each, now, waits) for each in open_ones.select_related(*related)[:limit])
+    overlaps = open_ones.select_related(*related)[:limit]
+    return sent + _one_by_one(overlaps, lambda rotation: _look_at_overlap(rotation, now, waits))
+
+
+def _one_by_one(rows: QuerySet[Any], look: Callable[[Any], int]) -> int:
+    """One that cannot be looked at keeps nobody behind it from being reminded; it is looked at again later."""
+    sent = 0
+    for row in rows:
+        try:
+            sent += look(row)
+        except Exception:
+            logger.exception("nobody is reminded of %s", row)
+            rows.model.objects.filter(pk=row.pk).update(remind_at=timezone.now() + LATER)
+    return sent
 
 
 def _wait(pool: UserPool, waits: dict[int, timedelta | None]) -> timedelta | None:

@@ -30,6 +30,7 @@ FROM = {
     CANCEL: (RotationState.STARTING, RotationState.OPEN, RotationState.CANCELLING),
 }
 AUTOMATICALLY = "portal, overlap over"
+ONLY_ONE_SHOWN = "The new secret is the only one anybody was shown: the customer would be left without one. Finish it."
 
 
 # --- Start ---------------------------------------------------------------------------------------
@@ -213,9 +214,8 @@ def _end(
             mine = mine.exclude(new_secret__delivered_at__isnull=False, old_secret__delivered_at=None)
         if not mine.update(state=state, **({"last_error": ""} if kind == FINISH else {})):
             raise Conflict(_why_not(rotation, kind))
-        if kind == CANCEL:  # nobody is shown what is about to go
-            unseen = Secret.objects.filter(app_client=app_client, state=SecretState.NEW, delivered_at=None)
-            unseen.update(state=SecretState.PENDING)
+        if kind == CANCEL:
+            _hold_back(rotation)
         told = {"old": rotation.old_secret.ending, "new": rotation.new_secret.ending if rotation.new_secret else ""}
         return begin(
             operation_id, kind, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor,
@@ -225,12 +225,21 @@ def _end(
     return run_once(operation_id, kind, params, actor, write)
 
 
+def _hold_back(rotation: Rotation) -> None:
+    """Nobody is shown what is about to go. It may have been shown since it was looked at: then it is all there is."""
+    unseen = Secret.objects.filter(app_client=rotation.app_client_id, state=SecretState.NEW, delivered_at=None)
+    unseen.update(state=SecretState.PENDING)
+    shown = Rotation.objects.filter(pk=rotation.pk, new_secret__delivered_at__isnull=False)
+    if shown.filter(old_secret__delivered_at=None).exists():
+        raise Conflict(ONLY_ONE_SHOWN)
+
+
 def _why_not(rotation: Rotation, kind: str) -> str:
     fresh = Rotation.objects.select_related("old_secret", "new_secret").get(pk=rotation.pk)
     if fresh.is_open and kind == FINISH and fresh.new_secret and not fresh.new_secret.delivered_at:
         return "Nobody was shown the new secret yet: the old one is all the customer has. Hand over the new one first."
     if fresh.is_open and kind == CANCEL and not fresh.old_secret.delivered_at:
-        return "The new secret is the only one anybody was shown: the customer would be left without one. Finish it."
+        return ONLY_ONE_SHOWN
     if fresh.is_open:
         return "This rotation was changed just now. Look at it again."
     return f"This cannot be done now: {fresh.get_state_display().lower()}."

@@ -13,10 +13,12 @@ import urllib.request
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from clients.models import AppClient, BulkRun, Rotation, Secret
 from clients.models.ids import new_ulid
-from clients.services import bulk_rotations, evidence, operations, revocations, rotations, rotations_due, secrets
+from clients.services import bulk_rotations, evidence, operations, rotations, rotations_due, secrets
+from tests.conftest import ConfirmedClient
 
 SHARE = int(os.environ.get("PROVE_SHARE", "1"))
 ROTATIONS = max(50 // SHARE, 5)
@@ -108,8 +110,8 @@ def rotate(world, customer, chance, *, carelessly=False):
 
 
 def test_fifty_rotations_lose_no_token(lasting_world, customer):
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
+    seed = int(os.environ.get("PROVE_TRAFFIC") or random.randrange(10**6))
+    print(f"PROVE_TRAFFIC={seed}")
     chance = random.Random(seed)
     for _ in range(ROTATIONS):
         rotate(lasting_world, customer, chance)
@@ -144,7 +146,9 @@ class Bulk(threading.Thread):
 def until_refused(world, app_client, value):
     """Seconds from the click to the first refusal of the leaked secret."""
     leaked = Secret.objects.select_related("app_client__pool").get(app_client=app_client, delivered_at__isnull=False)
-    said = {"actor": world.people["support"], "operation_id": new_ulid(), "typed": leaked.ending}
+    typed = {"operation_id": new_ulid(), "typed": leaked.ending, "reason": "published", "stop_now": "on"}
+    browser = ConfirmedClient()
+    browser.force_login(world.people["support"])
     refused_at = []
 
     def watch():
@@ -156,7 +160,8 @@ def until_refused(world, app_client, value):
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
     clicked = time.monotonic()
-    revocations.revoke_secret(leaked, reason="published", stop_now=True, **said)
+    answer = browser.post(reverse("secret-revoke", args=[app_client.public_id, leaked.public_id]), typed)
+    assert answer.status_code == 302, answer.content.decode()
     watching.join(timeout=60)
     return refused_at[0] - clicked if refused_at else 60.0
 

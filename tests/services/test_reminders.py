@@ -153,6 +153,22 @@ def test_a_clock_far_ahead_does_not_put_off_what_a_right_one_sends(world, app_cl
     assert look_again() == 4
 
 
+def test_one_that_cannot_be_looked_at_keeps_nobody_behind_it_waiting(world, app_client, monkeypatch):
+    ending_in(app_client, DAY)
+    other = world.create(name="other")
+    ending_in(other, 2 * DAY)
+    honest = reminders.send_reminder
+
+    def broken(asked, *args):
+        if asked.pk == app_client.pk:
+            raise ValueError("a template nobody can render")
+        return honest(asked, *args)
+
+    monkeypatch.setattr(reminders, "send_reminder", broken)
+    assert reminders.send_due() == 1 and {each.subject.split(" of ")[1].split()[0] for each in mail.outbox} == {"other"}
+    assert AppClient.objects.get(pk=app_client.pk).remind_at > timezone.now()
+
+
 def test_without_an_end_there_is_nothing_to_postpone(world, app_client):
     AppClient.objects.update(expires_at=None)
     with pytest.raises(Conflict):
