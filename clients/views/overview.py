@@ -105,6 +105,12 @@ def remaining(operation: Operation | None) -> list[Check]:
     return [Check(state, title, why) for state, (_, title, why) in zip(states, shown, strict=True)]
 
 
+def _why_none(app_client: AppClient) -> str:
+    if app_client.status == Status.PAUSED:
+        return "Paused: nobody gets a token until it is resumed."
+    return "Somebody took the client-credentials flow away in Cognito."
+
+
 DRIFT = {
     "name": "the name",
     "scopes": "the scopes",
@@ -128,6 +134,7 @@ def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
     """What a first token needs, in the order it has to come true."""
     undelivered, why_not = is_undelivered(app_client), claims.why_not_in_token(app_client)
     made = app_client.client_id is not None
+    is_allowed = app_client.status != Status.PAUSED and "flow" not in app_client.drift
     is_in_sync = app_client.observed_at is not None and not app_client.drift
     held = f"{len(scopes)} of 50 scopes"
     delivered = [s.delivered_at for s in app_client.secrets.all() if s.delivered_at]
@@ -139,6 +146,7 @@ def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
         check(bool(app_client.pool.token_url), "The pool has a token URL",
               "" if app_client.pool.token_url else "The pool has no domain yet, so nobody can ask for a token."),
         check(made, "The app client exists in Cognito", "" if made else "It is being created.", app_client.created_at),
+        check(made and is_allowed, "It may ask for tokens", _why_none(app_client) if made and not is_allowed else ""),
         check(bool(scopes), "Scopes are allowed", held if scopes else "Without a scope every token request fails."),
         check(made and not undelivered and bool(delivered), "The secret is delivered",
               "It waits sealed until somebody is shown it." if undelivered else "", max(delivered, default=None)),

@@ -92,7 +92,7 @@ def _routes() -> set[str]:
 
 def _signed_in(browser: Browser, facts: dict[str, Any], role: str, **options: Any) -> BrowserContext:
     login = facts["logins"][role]
-    context = browser.new_context(base_url=facts["url"], **options)
+    context = browser.new_context(base_url=facts["url"], reduced_motion="reduce", **options)
     page = context.new_page()
     page.goto("/account/login/")
     page.get_by_label("Email").fill(login["email"])
@@ -141,7 +141,7 @@ def _take(
 ) -> list[str]:  # fmt: skip
     complaints: list[str] = []
     context = _signed_in(browser, facts, role, color_scheme=theme)
-    stranger = browser.new_context(base_url=facts["url"], color_scheme=theme)
+    stranger = browser.new_context(base_url=facts["url"], color_scheme=theme, reduced_motion="reduce")
     for name, path in [*pages, *(MORE.items() if role == ROLES[0] else ())]:
         if chosen and name not in chosen:
             continue

@@ -78,3 +78,15 @@ def test_who_may_not_resume_is_not_offered_it(client, world, make):
     client.force_login(world.people["auditor"])
     page = overview(client, AppClient.objects.get(pk=app_client.pk)).content.decode()
     assert f"/clients/{app_client.public_id}/resume/" not in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [({"status": "paused"}, "Paused: nobody gets a token until it is resumed."),
+     ({"drift": ["flow"]}, "Somebody took the client-credentials flow away in Cognito."), ({}, "")],
+)  # fmt: skip
+def test_whether_it_may_ask_for_tokens_is_on_the_list(client, operator, app_client, facts, said):
+    AppClient.objects.filter(pk=app_client.pk).update(**facts)
+    checks = {check.title: check for check in overview(client, app_client).context["checks"]}
+    asking = checks["It may ask for tokens"]
+    assert (asking.is_done, asking.why) == (not said, said)
