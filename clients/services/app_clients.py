@@ -161,8 +161,7 @@ def _write_creation(
     secret: Secret, scope_rows: list[Scope], overrides: dict[str, Any], params: dict[str, Any], via: str
 ) -> Operation:
     """The intent, whole: client, scopes, overrides, sealed secret, operation, audit entry."""
-    app_client = secret.app_client
-    actor, tenant = app_client.created_by, app_client.tenant
+    app_client, actor, tenant = secret.app_client, secret.created_by, secret.app_client.tenant
     # Locked until the commit: a tenant being off-boarded at this moment must not miss the client. Not against rows that
     # only refer to it, as every audit entry does: with those two locks creations of one tenant were seen to deadlock.
     if not Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():

@@ -166,7 +166,8 @@ MOST = 1_000  # a page counts no further; whatever lists them all counts them
 
 
 @register.filter
-def capped(count: int, most: int = MOST) -> str:
+def capped(count: int, most: int = 0) -> str:
+    most = most or MOST
     return f"{most:,}+" if count > most else f"{count:,}"
 
 
