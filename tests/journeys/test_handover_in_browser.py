@@ -23,6 +23,16 @@ def is_fit_everywhere(page):
         is_fit(page)
 
 
+def is_printed_without_secret(page):
+    """Also while it is shown on the screen."""
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert re.search(r"cps_\w{40,}", page.inner_text("body"))
+    page.emulate_media(media="print")
+    sheet = page.inner_text("body")
+    assert AppClient.objects.get().client_id in sheet and not re.search(r"cps_\w{40,}", sheet)
+    page.emulate_media(media="screen")
+
+
 def offered(with_pin=True):
     secret = Secret.objects.select_related("app_client__tenant").get()
     return handovers.offer_by_link(secret, hours=24, with_pin=with_pin, actor=User.objects.get(name="Olga"))
@@ -51,6 +61,7 @@ def test_by_a_link_with_a_pin(live_harbourline, page, another):
     another.get_by_role("heading", name="Save this secret now").wait_for()
     is_fit_everywhere(another)
     assert re.search(r"cps_\w{40,}", another.content())
+    is_printed_without_secret(another)
     another.get_by_role("button", name="I’ve stored it").click()
     another.get_by_text("Stored. That is all").wait_for()
     is_fit_everywhere(another)
