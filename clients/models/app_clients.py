@@ -176,7 +176,11 @@ class AppClient(models.Model):
             models.Index(fields=["last_token_at", "status"], name="client_last_token"),
             models.Index(fields=["created_at"], name="client_created"),
             # All that counting by pool or tenant reads, and how long tokens already issued live.
-            models.Index(fields=["tenant", "status", "client_id", "access_token_seconds"], name="client_of_tenant"),
+            models.Index(
+                fields=["tenant", "status", "access_token_seconds"],
+                name="client_of_tenant",
+                condition=Q(client_id__isnull=False),
+            ),
             models.Index(fields=["pool", "status", "client_id"], name="client_of_pool"),
             models.Index(fields=["tenant", "expires_at"], name="client_tenant_expires"),
             models.Index(

@@ -22,7 +22,7 @@ from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_b
 from clients.views.outcome import just_done
 from clients.views.progress import progress_of
 
-PAGE = 30  # tenants in a list: its rows are the tallest
+PAGE = 25  # tenants in a list: its rows are the tallest
 MANY = 100  # what a tenant's line counts up to; its page counts further
 SHOWN = 10  # clients and members on a tenant's page
 SEARCH_MAX = 200
