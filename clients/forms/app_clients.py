@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from clients.forms.numbers import RangeField
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.models.ids import new_ulid
 from clients.validators import LONGEST, NAME_MAX, SHORTEST
@@ -29,7 +30,7 @@ class ScopesForm(ChangeForm):
         return sorted(set(self.data.getlist("scopes")))  # type: ignore[attr-defined]
 
 
-class ValidityField(forms.IntegerField):
+class ValidityField(RangeField):
     """How long an access token is valid, as people say it: in minutes."""
 
     def __init__(self, **options: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from clients.forms.numbers import RangeField
 from clients.models import Rotation, Secret, Tenant
 from clients.models.ids import new_ulid
 from clients.services.tenants import LONGEST_OVERLAP
@@ -92,11 +93,11 @@ class PoliciesForm(forms.Form):
         choices=[("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("", "No end")], required=False,
         coerce=int, empty_value=None, label="Lifetime of a new secret", help_text="Suggested when a client is created.",
     )  # fmt: skip
-    overlap_hours = forms.IntegerField(
+    overlap_hours = RangeField(
         min_value=1, max_value=LONGEST_OVERLAP, label="Overlap of a rotation (hours)",
         help_text="How long both secrets work, unless somebody chooses otherwise.",
     )  # fmt: skip
-    overlap_hours_max = forms.IntegerField(min_value=1, max_value=LONGEST_OVERLAP, label="Longest overlap (hours)")
+    overlap_hours_max = RangeField(min_value=1, max_value=LONGEST_OVERLAP, label="Longest overlap (hours)")
     removes_automatically = forms.BooleanField(
         required=False, label="Remove the old secret when the overlap is over",
         help_text="Only if the new one was tested and the customer said that it is in use. Else the portal reminds.",

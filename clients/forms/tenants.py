@@ -7,6 +7,7 @@ from django import forms
 
 from clients.forms.app_clients import staff
 from clients.forms.attributes import PREFIX, as_text
+from clients.forms.numbers import RangeField
 from clients.models import AttributeDefinition, AttributeType, Tenant, User
 from clients.services.tenants import LONGEST_KEEP
 from clients.validators import SLUG_MAX, VALUE_MAX
@@ -65,7 +66,7 @@ class DetailsForm(forms.Form):
     contact_email = forms.EmailField(
         max_length=254, required=False, label="Contact e-mail", help_text="Whom to write to there."
     )
-    keep_days = forms.IntegerField(
+    keep_days = RangeField(
         min_value=1, max_value=LONGEST_KEEP, initial=30, label="Keep period (days)",
         help_text="How long a secret nobody has received stays sealed here; then it is erased.",
     )  # fmt: skip

@@ -156,8 +156,8 @@ def test_create_twice_from_one_form_is_one_client(client, world, operator):
         ({"secret_lifetime": "none"}, "needs a reason"),
         ({"attribute:rate_limit": "lots"}, "Enter a whole number"),
         ({"name": ""}, "This field is required"),
-        ({"validity_minutes": "4"}, "greater than or equal to 5"),
-        ({"validity_minutes": "1441"}, "less than or equal to 1440"),
+        ({"validity_minutes": "4"}, "Choose a whole number from 5 to 1,440."),
+        ({"validity_minutes": "1441"}, "Choose a whole number from 5 to 1,440."),
     ],
 )
 def test_create_refused_says_why_and_keeps_what_was_typed(client, world, operator, changes, sentence):
@@ -189,7 +189,7 @@ def test_create_sets_the_validity_chosen_on_the_page(client, world, operator):
 def test_create_validity_refused_stands_beside_its_field(client, world, operator):
     body = client.post("/clients/new/", form(validity_minutes="4")).content.decode()
     assert re.search(r'name="validity_minutes" aria-describedby="[^"]*id_validity_minutes-error"', body)
-    assert re.search(r'id="id_validity_minutes-error"><p class="error">.*?greater than or equal to 5', body)
+    assert re.search(r'id="id_validity_minutes-error"><p class="error">.*?Choose a whole number from 5', body)
 
 
 @pytest.mark.parametrize(("typed", "minutes"), [("15", 15), ("1440", 1440), ("4", 60), ("soon", 60)])

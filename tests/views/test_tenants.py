@@ -152,7 +152,7 @@ def test_create_without_a_slug_makes_it_from_the_name(client):
         ({"name": ""}, "name", "required"),
         ({"name": "Acme\u200b Robotics"}, "name", "invisible"),
         ({"contact_email": "x"}, "contact_email", "valid email"),
-        ({"keep_days": "0"}, "keep_days", "greater than or equal to 1"),
+        ({"keep_days": "0"}, "keep_days", "Choose a whole number from 1 to "),
         ({"attribute:tier": ""}, "attribute:tier", "required"),
         ({"attribute:tier": "lead"}, "attribute:tier", "not one of the available"),
         ({"attribute:rate_limit": "lots"}, "attribute:rate_limit", "whole number"),
