@@ -10,4 +10,4 @@ class ClientsConfig(AppConfig):
     def ready(self) -> None:
         from clients import checks  # noqa: F401  (registers the system checks)
         from clients.aws import keys  # noqa: F401  (lets KMS open what it sealed)
-        from clients.services import app_clients, revocations  # noqa: F401  (registers the steps with the engine)
+        from clients.services import client_changes, revocations  # noqa: F401  (registers the steps with the engine)

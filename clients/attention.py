@@ -107,6 +107,8 @@ def what_needs_attention() -> Attention:
     waiting = Secret.objects.undelivered().exclude(app_client__status__in=[Status.DELETED, Status.CREATING])
     _add(found, "undelivered", waiting.select_related("app_client__tenant").order_by("created_at"),
          lambda s: Item("undelivered", s.created_at, s.app_client, s))  # fmt: skip
+    # As the list counts: a rotating client may wait with two.
+    found.counts["undelivered"] = waiting.order_by().values("app_client").distinct()[:MANY].count()
     found.oldest_undelivered = next((item.at for item in found.items if item.kind == "undelivered"), None)
     found.items = sorted(found.items, key=lambda item: item.order)[:CAP]
     return found

@@ -178,6 +178,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "portal-session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "portal-csrf"
 THEME_COOKIE_NAME = "__Host-theme" if SECURE else "portal-theme"
+SHORTCUT_COOKIE_NAME = "__Host-shortcut" if SECURE else "portal-shortcut"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # its own cookie would lack the prefix
 SESSION_HOURS = env.int("PORTAL_SESSION_HOURS", default=12)
 SESSION_IDLE_MINUTES = env.int("PORTAL_SESSION_IDLE_MINUTES", default=60)

@@ -30,11 +30,6 @@ from tests.support import PASSWORD, REGION, make_remote_pool
 ADMIN = "ada@example.com"
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def run(*arguments):
     out = StringIO()
     call_command(*arguments, stdout=out)

@@ -59,6 +59,8 @@ class ActivityFilter(UrlFilter):
         return scrubbed(str(self.cleaned_data["q"]).strip())
 
     def apply(self, entries: AuditQuerySet) -> AuditQuerySet:
+        if self.unknown:
+            return entries.none()
         for name, value in self.chosen.items():
             entries = entries.filter(self._restriction(name, value))
         return entries

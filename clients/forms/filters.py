@@ -59,6 +59,8 @@ class ClientFilter(UrlFilter):
 
     def apply(self, rows: Any) -> Any:
         chosen = self.chosen
+        if self.unknown:
+            return rows.none()
         rows = rows.search(chosen.pop("q", ""))
         for name, (_, left) in TICKS.items():
             if chosen.pop(name, False):

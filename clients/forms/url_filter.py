@@ -5,11 +5,14 @@ from urllib.parse import urlencode
 
 from django import forms
 
+from clients.errors import scrubbed
+
 LONGEST_CHOICE = 100  # more than that nobody scrolls through: then it is typed
 
 
 class UrlFilter(forms.Form):
-    """Unknown values are ignored, not refused: an old link still shows a list."""
+    """A value that is not there (any more) fits nothing, and is told: an old link must not come to mean everything,
+    for an export or a rotation of many least of all."""
 
     def offer(self, name: str, anything: str, choices: Any) -> None:
         """A choice among what there is; a field to type in where that is too much."""
@@ -20,8 +23,14 @@ class UrlFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        self.is_valid()  # so that there is what was cleaned; of what is wrong nothing is left
-        return {name: value for name, value in self.cleaned_data.items() if value}
+        self.is_valid()  # so that there is what was cleaned
+        return {name: value for name, value in self.cleaned_data.items() if value} | self.unknown
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """What is set to something there is not. Nothing shaped like a secret goes on from here."""
+        given = {name: str(self.data.get(name, "")).replace("\0", "") for name in self.errors}
+        return {name: scrubbed(text)[:LONGEST_CHOICE] for name, text in given.items() if text}
 
     @property
     def address(self) -> str:
@@ -49,4 +58,6 @@ class UrlFilter(forms.Form):
         label = str(self[name].label)
         if value is True:
             return label
+        if name in self.unknown:
+            return f"{label}: {value} (not there)"
         return f"{label}: {dict(getattr(self.fields[name], 'choices', ())).get(value, value)}"

@@ -1,8 +1,9 @@
 """App clients: what we wanted, what Cognito had when we last looked, and how far publishing is."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from itertools import product
+from math import ceil
 from operator import or_
 
 from django.conf import settings
@@ -122,6 +123,9 @@ class AppClient(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATING)
     scopes = models.ManyToManyField("clients.Scope", related_name="app_clients")
     access_token_seconds = models.PositiveIntegerField(default=3600)
+    older_tokens_until = models.DateTimeField(
+        null=True, help_text="When tokens of a longer validity, shortened since, have all expired."
+    )
     contact = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="contact_of"
     )
@@ -199,6 +203,17 @@ class AppClient(models.Model):
     def cognito_name(self) -> str:
         """The name in Cognito: ours, then the tag that finds our own client again after an unknown outcome."""
         return f"{self.name} op-{self.op_tag}"
+
+    def tokens_until(self, moment: datetime) -> datetime:
+        """When the last token issued up to then has expired at the latest (cognito_facts section 1)."""
+        ends = moment + timedelta(seconds=self.access_token_seconds)
+        return max(ends, self.older_tokens_until) if self.older_tokens_until else ends
+
+    @property
+    def token_minutes(self) -> int:
+        """For how long a token issued up to now may still live."""
+        now = timezone.now()
+        return ceil((self.tokens_until(now) - now) / timedelta(minutes=1))
 
     @property
     def is_published(self) -> bool:

@@ -1,7 +1,5 @@
 """Rotations: a new secret beside the old one, until there is evidence that it is used; and emergencies."""
 
-from datetime import datetime, timedelta
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -69,6 +67,7 @@ class Rotation(models.Model):
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     ends_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True, help_text="When the one that had to go was gone.")
+    tokens_until = models.DateTimeField(null=True, help_text="When the last token issued with it has expired.")
     finished_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField(default=timezone.now)
     remind_at = models.DateTimeField(null=True, help_text="When its end is looked at next, to remind of it.")
@@ -104,9 +103,3 @@ class Rotation(models.Model):
     def has_evidence(self) -> bool:
         """The new secret was accepted, and the customer said that it is in use."""
         return self.tested_at is not None and self.acknowledged_at is not None
-
-    @property
-    def tokens_until(self) -> datetime | None:
-        """Until when a token issued with the removed secret may still live."""
-        seconds = self.app_client.access_token_seconds
-        return self.removed_at + timedelta(seconds=seconds) if self.removed_at else None

@@ -1,7 +1,6 @@
-"""App clients: create, change scopes, change settings. Each act is an operation with its steps."""
+"""App clients: creating one, an operation with its steps."""
 
 import hashlib
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from clients.aws.cognito import Described, Gateway
-from clients.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Throttled, refuse
+from clients.aws.cognito import Gateway
+from clients.errors import InvalidInput, NotFound, OutcomeUnknown
 from clients.models import (
     AppClient,
     Operation,
@@ -23,11 +22,11 @@ from clients.models import (
     User,
     UserPool,
 )
-from clients.services import claims, contacts, secrets
-from clients.services.operations import Record, begin, drive, find_repeated, run_once, step
+from clients.services import claims, secrets
+from clients.services.operations import Record, begin, drive, find_repeated, step
 from clients.validators import check_client_name, check_scope_names, check_validity, is_possible_scope
 
-CREATE, CHANGE = "client:create", "client:change"
+CREATE = "client:create"
 LIFETIMES = (90, 180, 365)
 
 
@@ -64,7 +63,7 @@ def create_client(
     params = {
         "pool": pool.public_id, "tenant": tenant.slug, "name": name, "scopes": sorted(set(scopes)),
         "attributes": attributes, "access_token_seconds": access_token_seconds, "lifetime_days": lifetime_days,
-        "no_expiry_reason": no_expiry_reason, "contact": contact.pk if contact else None, "notes": _mark(notes),
+        "no_expiry_reason": no_expiry_reason, "contact": contact.pk if contact else None, "notes": mark_of(notes),
     }  # fmt: skip
     new = _new_row(pool, tenant, params, op_tag=operation_id, contact=contact, notes=notes, created_by=actor)
     try:
@@ -72,8 +71,8 @@ def create_client(
     except (IntegrityError, InvalidInput) as error:
         if repeated := _created_by(operation_id, params, actor):  # an earlier click took the id, and with it the name
             return repeated
-        if isinstance(error, IntegrityError) and _is_taken(new):
-            raise InvalidInput({"name": [_taken(tenant, name)]}) from None
+        if isinstance(error, IntegrityError) and is_taken(new):
+            raise InvalidInput({"name": [taken(tenant, name)]}) from None
         raise
     drive(operation)
     new.refresh_from_db()
@@ -102,21 +101,26 @@ def _new_row(pool: UserPool, tenant: Tenant, params: dict[str, Any], **fields: A
     )  # fmt: skip
 
 
-def _is_taken(app_client: AppClient) -> bool:
+def mark_of(text: str) -> str:
+    """Tells one text from another without keeping it: notes may hold what a trail must not keep for ever."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_taken(app_client: AppClient) -> bool:
     same = AppClient.objects.present().filter(pool=app_client.pool, tenant=app_client.tenant)
     return same.filter(name__iexact=app_client.name).exclude(pk=app_client.pk).exists()
 
 
-def _taken(tenant: Tenant, name: str) -> str:
+def taken(tenant: Tenant, name: str) -> str:
     return f"{tenant.name} already has a client named {name}. Choose another name."
 
 
 def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> tuple[list[Scope], dict[str, Any]]:
     name = params["name"]
     problems = {"name": check_client_name(name), "access_token_seconds": check_validity(params["access_token_seconds"])}
-    if not problems["name"] and _is_taken(AppClient(pool=pool, tenant=tenant, name=name)):
-        problems["name"].append(_taken(tenant, name))
-    scope_rows, problems["scopes"] = _check_scopes(pool, params["scopes"], held=frozenset())
+    if not problems["name"] and is_taken(AppClient(pool=pool, tenant=tenant, name=name)):
+        problems["name"].append(taken(tenant, name))
+    scope_rows, problems["scopes"] = assignable(pool, params["scopes"], held=frozenset())
     problems["secret_lifetime"] = check_lifetime(params["lifetime_days"], params["no_expiry_reason"])
     checked = claims.preview(pool, tenant, params["attributes"])
     for claim_name, sentences in checked.problems.items():
@@ -141,7 +145,7 @@ def check_lifetime(days: int | None, reason: str) -> list[str]:
     return []
 
 
-def _check_scopes(pool: UserPool, names: list[str], *, held: frozenset[str]) -> tuple[list[Scope], list[str]]:
+def assignable(pool: UserPool, names: list[str], *, held: frozenset[str]) -> tuple[list[Scope], list[str]]:
     """Rows for the names, and sentences for those this pool does not offer. What a client already holds may stay."""
     problems = check_scope_names(names)
     possible = [name for name in names if not name or is_possible_scope(name)]  # PostgreSQL cannot be asked for a NUL
@@ -252,149 +256,3 @@ def _publish_attributes(operation: Operation, unknown: bool) -> Record:
         return {"published_version": version, "client_id": app_client.client_id}
 
     return record
-
-
-# --- Change scopes, name, validity ---------------------------------------------------------------
-
-
-def check_scopes(app_client: AppClient, scopes: list[str], *, generation: int) -> None:
-    """What `change_scopes` would refuse, for a review before it; changes nothing."""
-    _must_be_changeable(app_client)
-    if app_client.generation != generation:
-        raise Conflict("Somebody changed this client since you opened the page. Look at it first.")
-    held = frozenset(app_client.scopes.values_list("full_name", flat=True))
-    refuse({"scopes": _check_scopes(app_client.pool, sorted(set(scopes)), held=held)[1]})
-
-
-def change_scopes(
-    app_client: AppClient, *, actor: User, operation_id: str, generation: int, scopes: list[str], via: str = "web",
-    told: dict[str, Any] | None = None,
-) -> Operation:  # fmt: skip
-    """The client holds exactly these scopes, in Cognito and here; everything else of it stays as it was.
-
-    Refused: as for creating; a form older than the client, or another live operation (Conflict). Tokens already issued
-    keep the old scopes until they expire. `told`: what the trail shall say beside it.
-    """
-    before = sorted(app_client.scopes.values_list("full_name", flat=True))
-    params: dict[str, Any] = {"client": app_client.public_id, "generation": generation, "scopes": sorted(set(scopes))}
-    if repeated := find_repeated(operation_id, CHANGE, params, actor):
-        return repeated
-    _must_be_changeable(app_client)
-    rows, problems = _check_scopes(app_client.pool, params["scopes"], held=frozenset(before))
-    refuse({"scopes": problems})
-
-    def write() -> Operation:
-        claims.raise_generation(app_client, generation)
-        app_client.scopes.set(rows)
-        return _begin_change(app_client, params, actor, operation_id, via, told)
-
-    return run_once(operation_id, CHANGE, params, actor, write)
-
-
-def change_settings(
-    app_client: AppClient,
-    *,
-    actor: User,
-    operation_id: str,
-    generation: int,
-    name: str,
-    access_token_seconds: int,
-    contact: User | None,
-    notes: str,
-    via: str = "web",
-) -> Operation:
-    """Name and token validity (seconds) are changed in Cognito and here, contact and notes here; another contact is
-    an act of its own in the trail, and stays when Cognito refuses the rest. Refusals as above."""
-    params = {
-        "client": app_client.public_id, "generation": generation, "name": name, "notes": _mark(notes),
-        "access_token_seconds": access_token_seconds, "contact": contact.pk if contact else None,
-    }  # fmt: skip
-    if repeated := find_repeated(operation_id, CHANGE, params, actor):
-        return repeated
-    _must_be_changeable(app_client)
-    told = {"notes_changed": notes != app_client.notes}
-    problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
-    problems["contact"] = contacts.check_contact(contact) if contact != app_client.contact else []
-    renamed = AppClient(pk=app_client.pk, pool=app_client.pool, tenant=app_client.tenant, name=name)
-    if not problems["name"] and _is_taken(renamed):
-        problems["name"].append(_taken(app_client.tenant, name))
-    refuse(problems)
-    changes = {"name": name, "access_token_seconds": access_token_seconds, "notes": notes}
-
-    def write() -> Operation:
-        claims.raise_generation(app_client, generation)
-        _write_settings(app_client, changes)
-        contacts.write_contact(app_client, contact, actor=actor, via=via)
-        return _begin_change(app_client, params, actor, operation_id, via, told)
-
-    return run_once(operation_id, CHANGE, params, actor, write)
-
-
-def _write_settings(app_client: AppClient, changes: dict[str, Any]) -> None:
-    try:
-        with transaction.atomic():
-            AppClient.objects.filter(pk=app_client.pk).update(**changes)
-    except IntegrityError:  # somebody took the name since we looked
-        raise InvalidInput({"name": [_taken(app_client.tenant, changes["name"])]}) from None
-
-
-def _mark(text: str) -> str:
-    """Tells one text from another without keeping it: notes may hold what a trail must not keep for ever."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _must_be_changeable(app_client: AppClient) -> None:
-    if app_client.status not in (Status.ACTIVE, Status.ROTATING, Status.PAUSED) or not app_client.client_id:
-        raise Conflict(f"A client that is {app_client.get_status_display().lower()} cannot be changed.")
-
-
-def _begin_change(
-    app_client: AppClient, params: dict[str, Any], actor: User, operation_id: str, via: str,
-    told: dict[str, Any] | None = None,
-) -> Operation:  # fmt: skip
-    return begin(
-        operation_id, CHANGE, target=f"client:{app_client.public_id}", params=params, told=told, actor=actor, via=via,
-        pool=app_client.pool, app_client=app_client, aspect="scopes" if "scopes" in params else "settings",
-    )  # fmt: skip
-
-
-@step(CHANGE, "update", writes_to_pool=True)
-def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
-    """Sends our fields over what Cognito holds; repeating it writes the same again, so there is nothing to look for."""
-    app_client = client_of(operation)
-    app_client.refresh_from_db()  # the service changed the row, perhaps in another process
-    wanted = _changes_for_cognito(app_client, operation.params)
-    changed = gateway_for(app_client.pool).change_client(str(app_client.client_id), wanted)
-    if {"ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits"} & changed.differs.keys():
-        raise Throttled(
-            "Somebody changed this client in Cognito at the same moment. The portal writes its own part again.",
-            technical=f"found after the update: {changed.differs}",
-        )
-
-    def record() -> dict[str, Any]:
-        facts = {"before": _facts(changed.before), "after": _facts(changed.after)}
-        return facts | ({"differs_afterwards": changed.differs} if changed.differs else {}) | _told(operation)
-
-    return record
-
-
-def _changes_for_cognito(app_client: AppClient, params: dict[str, Any]) -> Callable[[Described], Described]:
-    """A change of scopes owns the scopes, one of settings name and validity: what stands beside is not its business."""
-    if "scopes" in params:
-        scopes = sorted(app_client.scopes.values_list("full_name", flat=True))
-        return lambda observed: {"AllowedOAuthScopes": scopes}
-    owned = {"ClientName": app_client.cognito_name, "AccessTokenValidity": app_client.access_token_seconds}
-    units = {"AccessToken": "seconds"}
-    return lambda observed: owned | {"TokenValidityUnits": observed.get("TokenValidityUnits", {}) | units}
-
-
-def _told(operation: Operation) -> dict[str, Any]:
-    """What changed here alone, for the trail: that the notes did, never their text."""
-    return {key: operation.params[key] for key in ("notes_changed",) if key in operation.params}
-
-
-def _facts(described: Described) -> dict[str, Any]:
-    return {
-        key: described.get(key)
-        for key in ("ClientName", "AllowedOAuthScopes", "AccessTokenValidity", "TokenValidityUnits")
-    }

@@ -12,6 +12,7 @@ from clients.models import (
     AppClient,
     AttributeDefinition,
     AttributeType,
+    ClientOverride,
     Operation,
     Outcome,
     Status,
@@ -147,6 +148,8 @@ def _save_definition(
         planned.generation = generation + 1
         planned.save(update_fields=fields)
         touched = _publish_anew(effect.rows)
+        if definition.retired_at and not planned.retired_at:
+            _outdate_forms(planned)
         detail: dict[str, Any] = {"claim_name": definition.claim_name, "clients": touched}
         if fields == CHANGEABLE:
             detail |= {"before": _told(definition), "after": _told(planned)}
@@ -154,6 +157,14 @@ def _save_definition(
     for name in (*fields, "generation"):
         setattr(definition, name, getattr(planned, name))
     return touched
+
+
+def _outdate_forms(definition: AttributeDefinition) -> None:
+    """A form opened while it was retired had no field for it, and saving that would delete the value that came back."""
+    raised = {"generation": F("generation") + 1}
+    Tenant.objects.filter(pk__in=TenantValue.objects.filter(definition=definition).values("tenant")).update(**raised)
+    own = ClientOverride.objects.filter(definition=definition).values("app_client")
+    AppClient.objects.filter(pk__in=own).update(**raised)
 
 
 def _told(definition: AttributeDefinition) -> dict[str, Any]:

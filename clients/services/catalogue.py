@@ -224,7 +224,9 @@ def change_resource_server(
 
     def write() -> Operation:
         _raise_generation(server, generation)
-        return begin_change(server, params, actor=actor, operation_id=operation_id, via=via)
+        known = dict(server.scopes.filter(name__in=descriptions).values_list("name", "description"))
+        told = {"known": known, "known_name": server.name}
+        return begin_change(server, params, actor=actor, operation_id=operation_id, via=via, told=told)
 
     return run_once(operation_id, CHANGE, params, actor, write)
 
@@ -252,12 +254,13 @@ def check_change(
 
 
 def begin_change(
-    server: ResourceServer, params: dict[str, Any], *, actor: User, operation_id: str, via: str, reason: str = ""
-) -> Operation:
+    server: ResourceServer, params: dict[str, Any], *, actor: User, operation_id: str, via: str, reason: str = "",
+    told: dict[str, Any] | None = None,
+) -> Operation:  # fmt: skip
     """The intent alone, inside the caller's transaction."""
     return begin(
-        operation_id, CHANGE, target=_target(server.pool, server.identifier), params=params, actor=actor, via=via,
-        pool=server.pool, reason=reason,
+        operation_id, CHANGE, target=_target(server.pool, server.identifier), params=params, told=told, actor=actor,
+        via=via, pool=server.pool, reason=reason,
     )  # fmt: skip
 
 
@@ -269,6 +272,7 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     _refuse_held(pool, params["server"], params["removed"])
 
     def merged(observed: RemoteServer) -> RemoteServer:
+        _refuse_unseen(observed, params)
         scopes = {name: text for name, text in observed.scopes.items() if name not in params["removed"]}
         told = {name: text for name, text in params["descriptions"].items() if name in scopes}
         return RemoteServer(observed.identifier, params["name"] or observed.name, scopes | told | params["added"])
@@ -287,6 +291,20 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
         return {"identifier": params["server"], "before": changed.before.facts(), "after": changed.after.facts()}
 
     return record
+
+
+def _refuse_unseen(observed: RemoteServer, params: dict[str, Any]) -> None:
+    """What somebody wrote in the console where we were asked to write: neither what the person saw nor what they want.
+    They look at it first; overwriting it would lose it without a word."""
+    wanted = params["descriptions"] | params["added"]
+    shown = params.get("known", {})
+    texts = {name: observed.scopes[name] for name in wanted if name in observed.scopes}
+    strange = [name for name, text in texts.items() if text not in (wanted[name], shown.get(name))]
+    if strange:
+        name = min(strange)
+        raise Refused(f"In Cognito {name} is described as “{texts[name]}” by now. Read the server again, then decide.")
+    if params["name"] and observed.name not in (params["name"], params.get("known_name", observed.name)):
+        raise Refused(f"In Cognito it is named “{observed.name}” by now. Read the server again, then decide.")
 
 
 def _refuse_held(pool: UserPool, identifier: str, names: list[str] | None) -> None:

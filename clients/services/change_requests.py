@@ -3,14 +3,17 @@
 from django.db import transaction
 
 from clients.errors import InvalidInput
-from clients.models import AppClient, Outcome, User
+from clients.models import AppClient, Outcome, Role, User
 from clients.services import audit
 from clients.validators import is_plain_line
 
 
 def asked_of(app_client: AppClient) -> User:
-    """Who hears of it: the client's contact, else the tenant's, else whoever made the client."""
-    return app_client.contact or app_client.tenant.contact or app_client.created_by
+    """Who hears of it, of those who still work here: the client's contact, else the tenant's, else whoever made the
+    client, else an administrator."""
+    known = (app_client.contact, app_client.tenant.contact, app_client.created_by)
+    active = [person for person in known if person and person.is_active]
+    return (active or list(User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)))[0]
 
 
 def request_change(app_client: AppClient, text: str, *, actor: User, via: str = "web") -> User:

@@ -11,6 +11,7 @@ from clients.errors import Conflict, InvalidInput, NotFound, Throttled
 from clients.models import (
     EVERYTHING,
     AppClient,
+    Handover,
     Operation,
     Priority,
     Rotation,
@@ -21,7 +22,7 @@ from clients.models import (
     TenantStatus,
     User,
 )
-from clients.services import claims
+from clients.services import claims, secrets
 from clients.services.app_clients import client_of, gateway_for
 from clients.services.operations import Record, begin, find_repeated, run_once, step
 
@@ -49,6 +50,8 @@ def _begin(
         _refuse_state(fresh, kind)
         if status is not None:
             set_status(fresh, status)
+        if kind == DELETE:  # at once, whenever Cognito hears of it
+            secrets.withdraw_offers(Handover.objects.filter(app_client=fresh), actor=actor, via=via)
         return begin(
             operation_id, kind, target=f"client:{fresh.public_id}", params=params, told={"status_before": fresh.status},
             actor=actor, via=via, pool=fresh.pool, app_client=fresh, reason=reason.strip()[:500],

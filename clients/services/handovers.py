@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import secrets as random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
 
@@ -22,7 +22,7 @@ from clients.sealing import SecretValue
 from clients.services import audit, restores
 from clients.services.evidence import acknowledge_stored, take_back_word
 from clients.services.rotations import request_rotation
-from clients.services.secrets import open_unshown, reveal_secret
+from clients.services.secrets import keeps_until, open_unshown, refuse_kept_too_long, refuse_leaving, reveal_secret
 
 HOURS = (1, 24, 168)
 ALARM = "“This wasn’t me”, said whoever holds the link of its hand-over."
@@ -79,11 +79,13 @@ def offer_by_link(
 def _offer(secret: Secret, hours: int, actor: User, via: str, *, pin: str = "", **how: Any) -> Handover:
     app_client = secret.app_client
     restores.refuse_while_on()
+    refuse_leaving(app_client)
     refuse({"hours": [] if hours in HOURS else [f"A hand-over lasts one of {', '.join(map(str, HOURS))} hours."]})
     if app_client.status in (Status.CREATING, Status.DELETED):
         raise Conflict("The client is not there to be handed over." if app_client.status == Status.DELETED
                        else "The client is still being created. It can be handed over once it is active.")  # fmt: skip
-    until = timezone.now() + timedelta(hours=hours)
+    refuse_kept_too_long(secret)
+    until = min(timezone.now() + timedelta(hours=hours), keeps_until(secret))
     handover = Handover(app_client=app_client, secret=secret, created_by=actor, expires_at=until, **how)
     handover.pin_hash = _pin_hash(handover, pin) if pin else ""
     with transaction.atomic():
@@ -138,9 +140,10 @@ def _unended(handover: Handover) -> Any:
 
 
 def offer_again(handover: Handover, *, actor: User, via: str = "web") -> Offer:
-    """The same anew, for as long: to the same member, or a new link, with a PIN if there was one; the one before opens
-    nothing any more. Refused (Conflict): a secret that was shown or erased."""
-    hours = round((handover.expires_at - handover.created_at).total_seconds() / 3600)
+    """The same anew, for as long or the next length there is: to the same member, or a new link, with a PIN if there
+    was one; the one before opens nothing any more. Refused (Conflict): a secret that was shown or erased."""
+    lasted = round((handover.expires_at - handover.created_at).total_seconds() / 3600)
+    hours = next((length for length in HOURS if length >= lasted), HOURS[-1])
     with transaction.atomic():
         now = timezone.now()
         if _unended(handover).update(revoked_at=now, revoked_by=actor, ended_at=now):
@@ -154,8 +157,9 @@ def offer_again(handover: Handover, *, actor: User, via: str = "web") -> Offer:
 
 def note_mailed(handover: Handover, *, actor: User, via: str = "web") -> None:
     """The mail server took it."""
+    handover.mailed_at = timezone.now()
     with transaction.atomic():
-        Handover.objects.filter(pk=handover.pk).update(mailed_at=timezone.now())
+        Handover.objects.filter(pk=handover.pk).update(mailed_at=handover.mailed_at)
         _note("mail", handover, actor, via)
 
 
@@ -262,6 +266,11 @@ def ask_again(handover: Handover) -> bool:
     return True
 
 
+def take_back_ask(handover: Handover) -> None:
+    """Nobody could be told, so it may be asked again at once."""
+    Handover.objects.filter(pk=handover.pk).update(asked_again_at=None)
+
+
 def network_of(address: str) -> str:
     """Coarse: 256 addresses of IPv4, a site of IPv6."""
     try:
@@ -272,11 +281,6 @@ def network_of(address: str) -> str:
 
 
 # --- Keeping -------------------------------------------------------------------------------------------
-
-
-def keeps_until(secret: Secret) -> datetime:
-    """When the sealed copy is erased, if nobody is shown it before."""
-    return secret.created_at + timedelta(days=secret.app_client.tenant.keep_days)
 
 
 def erase_due() -> int:

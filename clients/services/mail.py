@@ -12,9 +12,10 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from clients.errors import scrubbed
-from clients.models import AppClient, Handover, ReminderKind, User
+from clients.models import AppClient, Handover, ReminderKind, Role, User
 from clients.services.handovers import link_to
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 NOT_MAILED = (OSError, SMTPException, AnymailError, BotoCoreError)
 
 
+@sensitive_variables()
 def send_invitation(email: str, token: str, *, inviter: User) -> bool:
     """Whether the mail server took it. The token stands in the fragment: browsers do not send that, servers do not log
     it."""
@@ -44,6 +46,7 @@ def send_handover_waiting(handover: Handover) -> bool:
     return _send(f"Credentials of {handover.app_client} are waiting for you", "handover_waiting", context, email)
 
 
+@sensitive_variables()
 def send_handover_link(handover: Handover, token: str) -> bool:
     """To the tenant's recorded address. The code stands in the fragment, as with invitations."""
     context = {"handover": handover, "link": link_to(token), "organisation": settings.ORGANISATION}
@@ -78,13 +81,24 @@ def send_reminder(app_client: AppClient, kind: str, ends_at: datetime, days: int
 
 
 def _send_to_staff(handover: Handover, subject: str, template: str) -> bool:
-    people = {person.email for person in (handover.app_client.contact, handover.created_by) if person}
+    people = {person.email for person in whom_to_tell(handover.app_client, handover.created_by)}
     link = f"{settings.BASE_URL}{reverse('handover-page', args=[handover.public_id])}"
     context = {"handover": handover, "link": link}
     sent = [_send(f"{subject}: {handover.app_client}", template, context, email) for email in sorted(people)]
     return all(sent)
 
 
+def whom_to_tell(app_client: AppClient, *others: User) -> list[User]:
+    """Who looks after it and whoever else has to do with it, of those who still work here; else the tenant's contact,
+    else every administrator."""
+    staff = [person for person in (app_client.contact, *others) if person and person.is_active and not person.tenant_id]
+    known = app_client.tenant.contact
+    return staff or (
+        [known] if known and known.is_active else list(User.objects.filter(role=Role.ADMINISTRATOR, is_active=True))
+    )
+
+
+@sensitive_variables()
 def _send(subject: str, template: str, context: dict[str, Any], email: str) -> bool:
     """Whether the mail server or provider took it; the act it tells of stands in any case."""
     text = render_to_string(f"mail/{template}.txt", context)

@@ -17,9 +17,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput, refuse
-from clients.models import TENANT_ROLES, AppClient, Invitation, Outcome, Role, Tenant, User
+from clients.models import TENANT_ROLES, AppClient, Handover, Invitation, Outcome, Role, Tenant, TenantStatus, User
 from clients.services import audit
 from clients.services.contacts import check_contact, write_contact
+from clients.services.secrets import withdraw_offers
 
 VALID_FOR = timedelta(days=7)
 GONE = "This invitation was used, withdrawn or has expired. Ask for a new one."
@@ -42,6 +43,8 @@ def invite(email: str, role: str, *, tenant: Tenant | None = None, actor: User |
         raise InvalidInput({"email": [f"{email or 'Nothing'} is no e-mail address. Write name@example.com."]}) from None
     if User.objects.filter(email=email).exists():
         raise InvalidInput({"email": [f"{email} has an account already."]})
+    if tenant and (gone := _off_boarded(tenant)):
+        raise InvalidInput({"tenant": [gone]})
     token = random.token_urlsafe(32)
     with transaction.atomic():
         Invitation.objects.create(
@@ -54,6 +57,12 @@ def invite(email: str, role: str, *, tenant: Tenant | None = None, actor: User |
         )
         audit.append("person:invite", Outcome.OK, actor=actor, via=via, tenant=tenant, detail={"role": role})
     return token
+
+
+def _off_boarded(tenant: Tenant) -> str:
+    """Why nobody joins it any more; empty where they may."""
+    is_gone = Tenant.objects.filter(pk=tenant.pk, status=TenantStatus.OFF_BOARDED).exists()
+    return f"{tenant} was off-boarded: it has no members any more." if is_gone else ""
 
 
 def roles_given_by(actor: User) -> list[Role]:
@@ -121,6 +130,7 @@ def deactivate(user: User, *, actor: User, heir: User | None = None, via: str = 
         for app_client in clients:
             write_contact(app_client, heir, actor=actor, via=via, generation=F("generation") + 1)
         Tenant.objects.filter(contact=user).update(contact=heir, generation=F("generation") + 1)
+        withdraw_offers(Handover.objects.filter(member=user), actor=actor, via=via)
         detail = {"person": user.pk, "heir": heir.pk if heir else None, "clients": len(clients)}
         audit.append("person:deactivate", Outcome.OK, actor=actor, via=via, tenant=user.tenant, detail=detail)
     return len(clients)
@@ -144,7 +154,9 @@ def remove_second_factor(user: User, *, actor: User, reason: str, via: str = "we
 
 
 def activate(user: User, *, actor: User, via: str = "web") -> None:
-    """They may sign in again, with a new session."""
+    """They may sign in again, with a new session. Refused (Conflict): a member of an off-boarded tenant."""
+    if user.tenant and (gone := _off_boarded(user.tenant)):
+        raise Conflict(gone)
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
             detail = {"person": user.pk}

@@ -1,14 +1,16 @@
 """Retiring a scope or a whole resource server: no new assignments, clients released one by one, removed last."""
 
+import json
 import logging
 from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
-from clients.errors import Conflict, InvalidInput, PortalError
+from clients.errors import Conflict, InvalidInput, NotFound, PortalError
 from clients.models import (
     GOING_ON,
     AppClient,
@@ -23,12 +25,15 @@ from clients.models import (
 )
 from clients.models.ids import new_ulid
 from clients.services import audit, catalogue, restores
-from clients.services.app_clients import change_scopes
+from clients.services.app_clients import gateway_for
+from clients.services.client_changes import CHANGE, change_scopes
 from clients.services.operations import drive
+from clients.services.pool_sync import observe, owned_facts
 
 logger = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=30)
 VIA = "portal, retirement"
+LOOKS = 20  # clients asked about in Cognito at a time
 
 
 def start_retirement(
@@ -106,10 +111,11 @@ def cancel_retirement(retirement: Retirement, *, actor: User, via: str = "web") 
     with transaction.atomic():
         going = Retirement.objects.filter(pk=retirement.pk, state__in=GOING_ON)
         going = going.exclude(resource_server__isnull=True)
-        if Operation.objects.live().filter(pool=retirement.pool, id=_removal_id(retirement)).exists():
-            raise Conflict("The scopes are being removed just now. Create them anew if you need them.")
         if not going.update(state=RetirementState.CANCELLED, finished_at=timezone.now()):
             raise Conflict("This retirement is over already.")
+        # Looked at once the row is ours: a removal that began meanwhile held it, and is seen now.
+        if Operation.objects.live().filter(pool=retirement.pool, id=_removal_id(retirement)).exists():
+            raise Conflict("The scopes are being removed just now. Create them anew if you need them.")
         Scope.objects.filter(resource_server=retirement.resource_server, name__in=retirement.scope_names).update(
             retiring_at=None
         )
@@ -149,7 +155,7 @@ def advance(retirement: Retirement) -> bool:
             return True
         except PortalError as error:
             stuck = f"{app_client.name}: {error.sentence}"
-    stuck = stuck or _unfinished(retirement)
+    stuck = stuck or _unfinished(retirement) or _held_in_cognito(retirement)
     if stuck:
         _wait(retirement, stuck)
         return False
@@ -184,6 +190,44 @@ def _unfinished(retirement: Retirement) -> str:
     begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
     first = begun.not_made_good().select_related("app_client").first()
     return f"{first.app_client}: {first.told}" if first else ""
+
+
+def _held_in_cognito(retirement: Retirement) -> str:
+    """A client that holds one of the scopes there though not here: a change of its scopes has not arrived, or somebody
+    gave it the scope in the console. Removing it would take it away unseen, so a person decides."""
+    gateway, names, looked = gateway_for(retirement.pool), set(retirement.full_names), 0
+    for app_client in _may_hold(retirement)[:LOOKS]:
+        looked += 1
+        try:
+            held = names & set(owned_facts(gateway.describe_client(str(app_client.client_id)))["scopes"])
+        except NotFound:
+            held = set()
+        except PortalError as error:
+            return f"{app_client.name}: {error.sentence}"
+        if held:
+            return f"{app_client.name}: it holds {min(held)} in Cognito, though not here. Save its scopes again."
+        observe(app_client)  # so that it is not asked about again
+    return "More clients are looked at before the removal." if looked == LOOKS else ""
+
+
+def _may_hold(retirement: Retirement) -> QuerySet[AppClient]:
+    """By what was last seen of each, unless it was released since."""
+    changes = Operation.objects.filter(pool=retirement.pool, kind=CHANGE, aspect="scopes")
+    done = changes.filter(app_client=OuterRef("pk"), state=OperationState.DONE)
+    since = done.filter(finished_at__gte=OuterRef("observed_at"))
+    seen = Q()
+    for name in retirement.full_names:
+        seen |= Q(seen__contains=json.dumps(name))
+    rows = AppClient.objects.present().filter(pool=retirement.pool, client_id__isnull=False)
+    rows = rows.annotate(seen=Cast("observed", TextField()))
+    pending = Q(pk__in=changes.not_made_good().values("app_client"))
+    return rows.filter(pending | seen & ~Exists(since)).select_related("pool", "tenant").order_by("pk")
+
+
+def is_stopped(retirement: Retirement) -> bool:
+    """Its removal was refused or given up: nothing of it goes on by itself."""
+    removal = Operation.objects.filter(pk=_removal_id(retirement)).first()
+    return removal is not None and not removal.is_live and removal.state != OperationState.DONE
 
 
 def _remove(retirement: Retirement) -> bool:

@@ -90,14 +90,12 @@ def _write(secret: Secret, actor: User, reason: str, stop_now: bool, via: str, o
     live = Operation.objects.live().filter(app_client=app_client)
     if live.filter(kind=client_states.DELETE).exists():
         raise Conflict("The client is being deleted just now. With it all of its secrets stop working.")
-    gets_tokens = app_client.status in (Status.ACTIVE, Status.ROTATING)
-    stops = stop_now and (gets_tokens or live.filter(kind=client_states.RESUME).exists())
     rotation = Rotation.objects.create(
         public_id=operation_id, app_client=app_client, old_secret=secret,
         new_secret=_unfinished(app_client, secret), state=RotationState.REVOKING, is_emergency=True,
-        stops_tokens=stops, reason=reason, started_by=actor,
+        stops_tokens=stop_now, reason=reason, started_by=actor,
     )  # fmt: skip
-    if stops and gets_tokens:
+    if stop_now and app_client.status in (Status.ACTIVE, Status.ROTATING):
         client_states.set_status(app_client, Status.PAUSED)
     detail = {"ending": secret.ending, "stop_now": stop_now, "rotation": rotation.public_id}
     audit.append(
@@ -268,8 +266,7 @@ def _remove(operation: Operation, unknown: bool) -> Record:
 
 def _record_removed(rotation: Rotation) -> dict[str, Any]:
     """Tokens of the leaked one live until `tokens_until`; a second secret that was there is the current one now."""
-    now = timezone.now()
-    Rotation.objects.filter(pk=rotation.pk).update(removed_at=now)
+    records.note_removed(rotation, timezone.now())
     records.retire(rotation.old_secret)
     kept = [held for held in alive_secrets(rotation.app_client) if held.state != SecretState.PENDING]
     if kept:

@@ -18,6 +18,7 @@ from clients.models import (
     Status,
 )
 from clients.services import audit
+from clients.services.secrets import keeps_until
 
 ROTATE, FINISH, CANCEL = "secret:rotate", "secret:finish", "secret:cancel"
 
@@ -70,7 +71,11 @@ def _offer_to_its_starter(rotation: Rotation, until: datetime) -> None:
     if new is None or starter is None or starter.tenant_id != rotation.app_client.tenant_id:
         return
     offered = Handover.objects.create(
-        app_client=rotation.app_client, secret=new, member=starter, created_by=starter, expires_at=until
+        app_client=rotation.app_client,
+        secret=new,
+        member=starter,
+        created_by=starter,
+        expires_at=min(until, keeps_until(new)),
     )
     detail = {"handover": offered.public_id, "ending": new.ending, "member": starter.pk, "link": False}
     audit.append(
@@ -92,12 +97,19 @@ def record_removed(rotation: Rotation, kind: str) -> dict[str, Any]:
     now, is_finish = timezone.now(), kind == FINISH
     state = RotationState.FINISHED if is_finish else RotationState.CANCELLED
     gone, kept = (rotation.old_secret, rotation.new_secret) if is_finish else (rotation.new_secret, rotation.old_secret)
-    Rotation.objects.filter(pk=rotation.pk).update(state=state, removed_at=now, finished_at=now)
+    Rotation.objects.filter(pk=rotation.pk).update(state=state, finished_at=now)
+    note_removed(rotation, now)
     if gone:
         retire(gone)
     if kept:
         settle_on(rotation.app_client, kept)
     return {"removed": gone.ending if gone else "", "kept": kept.ending if kept else ""}
+
+
+def note_removed(rotation: Rotation, now: datetime) -> None:
+    """And until when tokens that were issued with it live: kept, for a validity shortened later shortens none."""
+    until = AppClient.objects.get(pk=rotation.app_client_id).tokens_until(now)
+    Rotation.objects.filter(pk=rotation.pk).update(removed_at=now, tokens_until=until)
 
 
 def retire(secret: Secret) -> None:

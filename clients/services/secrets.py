@@ -1,11 +1,25 @@
 """Secrets: sealed before they exist, revealed once, then only known by their ending."""
 
+from datetime import datetime, timedelta
+
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from clients import sealing
 from clients.errors import AlreadyShown, Conflict
-from clients.models import AppClient, Handover, Outcome, Secret, SecretState, Status, User
+from clients.models import (
+    AppClient,
+    Handover,
+    Operation,
+    Outcome,
+    Secret,
+    SecretState,
+    Status,
+    Tenant,
+    TenantStatus,
+    User,
+)
 from clients.sealing import Sealed, SecretValue
 from clients.services import audit, restores
 
@@ -35,11 +49,45 @@ def open_for_cognito(secret: Secret) -> SecretValue:
 
 
 def open_unshown(secret: Secret) -> SecretValue:
-    """The value of one nobody has seen, for the transaction that then spends it. Raises AlreadyShown."""
-    fresh = Secret.objects.select_related("app_client").get(pk=secret.pk)
+    """The value of one nobody has seen, for the transaction that then spends it. Raises AlreadyShown, or Conflict once
+    its tenant's keep period is over, whether the worker has come to erase it or not."""
+    fresh = Secret.objects.select_related("app_client__tenant").get(pk=secret.pk)
     if not fresh.can_be_shown:
         raise AlreadyShown("This secret was shown before and cannot be shown again. If it is lost, rotate.")
+    refuse_kept_too_long(fresh)
     return open_for_cognito(fresh)
+
+
+def keeps_until(secret: Secret) -> datetime:
+    """When the sealed copy is erased, if nobody is shown it before."""
+    return secret.created_at + timedelta(days=secret.app_client.tenant.keep_days)
+
+
+def refuse_kept_too_long(secret: Secret) -> None:
+    if keeps_until(secret) <= timezone.now():
+        raise Conflict("Nobody was shown this secret in its keep period, which is over. Rotate.")
+
+
+def refuse_leaving(app_client: AppClient) -> None:
+    """Raises Conflict for a client that is being deleted, and for one whose tenant was off-boarded."""
+    if Tenant.objects.filter(pk=app_client.tenant_id, status=TenantStatus.OFF_BOARDED).exists():
+        raise Conflict("Its tenant was off-boarded: nobody receives this secret any more.")
+    if Operation.objects.live().filter(app_client=app_client, kind="client:delete").exists():
+        raise Conflict("The client is being deleted: nobody receives its secret any more.")
+
+
+def withdraw_offers(handovers: QuerySet[Handover], *, actor: User, via: str) -> int:
+    """Those still open show nothing to anybody any more; how many. Inside the caller's transaction."""
+    now, count = timezone.now(), 0
+    offered = handovers.filter(ended_at=None, expires_at__gt=now)
+    for handover in offered.select_related("secret", "app_client__pool", "app_client__tenant"):
+        if offered.filter(pk=handover.pk).update(revoked_at=now, revoked_by=actor, ended_at=now):
+            count += 1
+            detail = {"handover": handover.public_id, "ending": handover.secret.ending}
+            audit.append(
+                "handover:revoke", Outcome.OK, actor=actor, via=via, app_client=handover.app_client, detail=detail
+            )
+    return count
 
 
 def reveal_secret(
@@ -54,6 +102,7 @@ def reveal_secret(
     while the client is still being created. If the answer is lost on its way the value is lost too: rotate.
     """
     restores.refuse_while_on()
+    refuse_leaving(secret.app_client)
     if secret.app_client.status == Status.CREATING:
         raise Conflict("The client is still being created. Its secret can be shown once it is active.")
     value = opened or open_unshown(secret)

@@ -6,16 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.models import (
     AppClient,
+    Handover,
     Invitation,
     Operation,
     OperationState,
     Outcome,
+    Rotation,
     Status,
     Tenant,
     TenantChange,
@@ -25,7 +27,8 @@ from clients.models import (
 )
 from clients.models.ids import new_ulid
 from clients.models.operations import OperationQuerySet
-from clients.services import audit, restores
+from clients.services import audit, restores, secrets
+from clients.services.client_states import DELETE as CLIENT_DELETE
 from clients.services.client_states import PAUSE as CLIENT_PAUSE
 from clients.services.client_states import delete_client, pause_client, resume_client
 
@@ -56,9 +59,9 @@ def start_change(
 ) -> TenantChange:
     """The tenant is paused, resumed or off-boarded from here on; the worker takes its clients along.
 
-    Off-boarding also ends its members' access and open invitations at once, and wants the slug typed. Refused: no
-    reason, wrong slug (InvalidInput), a state it cannot start from or another change going on (Conflict). The same
-    person starting the same again gets the change that is going on.
+    Off-boarding also ends its members' access, open invitations and hand-overs at once, and wants the slug typed.
+    Refused: no reason, wrong slug (InvalidInput), a state it cannot start from or another change going on (Conflict).
+    The same person starting the same again gets the change that is going on.
     """
     going_on = TenantChange.objects.filter(tenant=tenant, kind=kind, started_by=actor, finished_at__isnull=True)
     if repeated := going_on.first():  # a double click is the same change
@@ -88,6 +91,8 @@ def _write_start(tenant: Tenant, kind: TenantChangeKind, actor: User, reason: st
         detail["members"] = members.update(is_active=False, session_epoch=F("session_epoch") + 1)
         open_ones = Invitation.objects.filter(tenant=tenant, accepted_at__isnull=True, revoked_at__isnull=True)
         detail["invitations"] = open_ones.update(revoked_at=timezone.now())
+        offered = Handover.objects.filter(app_client__tenant=tenant)
+        detail["handovers"] = secrets.withdraw_offers(offered, actor=actor, via=via)
     audit.append(f"tenant:{kind}", Outcome.OK, actor=actor, via=via, tenant=tenant, reason=reason, detail=detail)
     tenant.status = BECOMES[kind]
     if not to_follow(change).exists() and not _unfinished(change):
@@ -101,11 +106,21 @@ def to_follow(change: TenantChange) -> QuerySet[AppClient]:
     if change.kind == Kind.PAUSE:  # a creation that was given up gets no tokens anyway
         creating = Q(status=Status.CREATING, operations__in=Operation.objects.live())
         return rows.filter(creating | Q(status__in=[Status.ACTIVE, Status.ROTATING])).distinct()
-    if change.kind == Kind.RESUME:
-        pauses = Operation.objects.filter(app_client=OuterRef("pk"), kind=CLIENT_PAUSE).order_by("-created_at")
-        rows = rows.filter(status=Status.PAUSED).annotate(paused_via=Subquery(pauses.values("via")[:1]))
-        return rows.filter(paused_via=VIA)  # one that was paused by hand before stays so
-    return rows
+    return _paused_with(change.tenant, rows) if change.kind == Kind.RESUME else rows
+
+
+def _paused_with(tenant: Tenant, rows: QuerySet[AppClient]) -> QuerySet[AppClient]:
+    """Those that this tenant's last pause paused. One paused by hand before stays so, and so does one that an emergency
+    stopped or somebody tried to delete: what took its tokens last was not the tenant's pause."""
+    began = TenantChange.objects.filter(tenant=tenant, kind=Kind.PAUSE).order_by("-started_at").values("started_at")[:1]
+    stops = Operation.objects.filter(app_client=OuterRef("pk"), kind__in=(CLIENT_PAUSE, CLIENT_DELETE))
+    emergencies = Rotation.objects.filter(app_client=OuterRef("pk"), stops_tokens=True, started_at__gt=OuterRef("at"))
+    last = stops.order_by("-created_at")
+    rows = rows.filter(status=Status.PAUSED).annotate(
+        by=Subquery(last.values("kind")[:1]), via=Subquery(last.values("via")[:1]),
+        at=Subquery(last.values("created_at")[:1]),
+    )  # fmt: skip
+    return rows.filter(~Exists(emergencies), by=CLIENT_PAUSE, via=VIA, at__gte=Subquery(began))
 
 
 # --- What the worker does ------------------------------------------------------------------------

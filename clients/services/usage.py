@@ -4,11 +4,12 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from clients.aws import claims_table
 from clients.errors import PortalError
-from clients.models import AppClient, Handover, Status
+from clients.models import AppClient, Handover, Secret, SecretState, Status
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(minutes=1)
@@ -33,7 +34,14 @@ def refresh_usage(app_client: AppClient) -> None:
     if seen := changes.get("last_token_at"):
         after = seen + timedelta(seconds=1)  # the trigger notes whole seconds
         shown = Handover.objects.filter(app_client=app_client, first_token_at=None, shown_at__lt=after)
-        shown.update(first_token_at=seen)
+        shown.filter(_asked_with(app_client, str(changes.get("reported_ending", "")))).update(first_token_at=seen)
+
+
+def _asked_with(app_client: AppClient, reported: str) -> Q:
+    """The secret that a token just seen may have been asked for with: the only one there is; of two the one the caller
+    reports, for Cognito does not say which it was."""
+    there = Secret.objects.alive().filter(app_client=app_client).exclude(state=SecretState.PENDING)
+    return Q(secret__in=there if there.count() < 2 else there.filter(ending=reported))
 
 
 def collect_due(limit: int = 20) -> int:

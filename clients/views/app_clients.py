@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
@@ -49,9 +49,15 @@ def client_list(request: HttpRequest) -> HttpResponse:
             "may_rotate": permissions.can_rotate_many(user), "is_first_page": is_first,
             "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
             "is_empty": not page and is_first and not filters.is_used,
+            "tenants": [] if page or not user.is_staff_member else _tenants_named(filters.chosen.get("q", "")),
             "bulk": ContactForm(user=user) if page and permissions.can_set_contact(user) else None,
         },
     )  # fmt: skip
+
+
+def _tenants_named(text: str) -> list[Tenant]:
+    """Those without a client stand in no list of clients, and are looked for there all the same."""
+    return list(Tenant.objects.filter(Q(name__icontains=text) | Q(slug__icontains=text))[:3]) if text else []
 
 
 def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | None:

@@ -128,7 +128,7 @@ def _adopt(request: HttpRequest, user: User) -> HttpResponse:
     try:
         server = catalogue.adopt_resource_server(pool, actor=user, identifier=identifier)
     except PortalError as error:
-        return refused(request, error)
+        return refused(request, error, back=reverse("server-adopt"))
     said = f"{identifier} is adopted with its scopes. Say next how its API is called."
     messages.success(request, f"{identifier} stands here as in Cognito." if is_known else said)
     return redirect("server-page", server.pk)

@@ -11,7 +11,7 @@ from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.app_clients import LifetimeForm, SettingsForm
 from clients.forms.errors import add_refusals
 from clients.models import AppClient, Status
-from clients.services.app_clients import change_settings
+from clients.services.client_changes import change_settings
 from clients.services.lifetimes import change_lifetime
 from clients.views.client_page import client_conflict, client_page
 from clients.views.fetching import get_app_client, need, person, signed_in

@@ -79,7 +79,7 @@ def _act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
 def _page(request: HttpRequest, app_client: AppClient, name: str, form: ReasonForm, *, status: int) -> HttpResponse:
     context = {
         "act": name, "button": ACTS[name].button, "form": form, "again": "client-settings",
-        "minutes": app_client.access_token_seconds // 60, "is_final": ACTS[name].is_final,
+        "minutes": app_client.token_minutes, "is_final": ACTS[name].is_final,
         "changed": drift_in_words(app_client) if name == "resume" and app_client.drift else "",
     }  # fmt: skip
     return client_page(request, app_client, "state", context, status=status)

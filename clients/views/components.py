@@ -30,13 +30,19 @@ def component_list(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "themes": [("light", Samples(auto_id="light-%s")), ("dark", Samples({"text": ""}, auto_id="dark-%s"))],
         "statuses": [_client(status) for status in Status],
-        "flags": [_client(Status.ACTIVE, expires_at=now + timedelta(days=days)) for days in (9, -3)],
+        "flags": [*(_client(Status.ACTIVE, expires_at=now + timedelta(days=days)) for days in (9, -3)), *_flagged()],
         "slots": [_secrets(*states) for states in ((), ("current",), ("current", "new"), ("retiring", "current"))],
         "lives": [_aged(*days) for days in ((12, 90), (80, 90), (95, 90), (40, None))],
         "operations": [Operation(state=state) for state in OperationState], "moments": [now, now - timedelta(days=3)],
         "curve": [3, 5, 2, 8, 6, 9, 4], "tones": ("", "ok", "warn", "bad", "move"),
     }  # fmt: skip
     return render(request, "clients/component_list.html", context)
+
+
+def _flagged() -> list[AppClient]:
+    undelivered = _client(Status.ACTIVE)
+    undelivered._prefetched_objects_cache = {"secrets": [Secret(state="current")]}  # type: ignore[attr-defined]
+    return [_client(Status.ACTIVE, drift=["scopes"]), undelivered, _client(Status.ACTIVE, document_version=2)]
 
 
 def _client(status: Status, **fields: Any) -> AppClient:

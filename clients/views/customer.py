@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from allauth.core.internal import ratelimit
 from django.contrib import messages
 from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from clients.views.client_page import client_page
 from clients.views.fetching import acting, get_app_client, person, signed_in
 
 SHOWN = 30
+REQUESTS = {"change": "10/h/key"}  # each is a mail to one of the staff
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,18 @@ def change_request(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_request_change)
     form = ChangeRequestForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
+        key = f"{person(request).pk}:{app_client.pk}"
+        if limited := ratelimit.consume_or_429(request, app="clients", action="change", key=key, config=REQUESTS):
+            return limited
         try:
             asked = request_change(app_client, form.cleaned_data["text"], actor=person(request))
         except InvalidInput as error:
             add_refusals(form, error)
         else:
-            send_change_request(app_client, form.cleaned_data["text"], who=person(request), to=asked)
-            messages.success(request, f"{asked} hears of it, and it stands in the activity.")
+            if send_change_request(app_client, form.cleaned_data["text"], who=person(request), to=asked):
+                messages.success(request, f"{asked} hears of it, and it stands in the activity.")
+            else:
+                messages.warning(request, f"It stands in the activity, but could not be mailed: tell {asked} yourself.")
             return redirect("client-overview", public_id)
     context = {"form": form, "asked": asked_of(app_client)}
     return client_page(request, app_client, "request", context, status=422 if form.is_bound else 200)

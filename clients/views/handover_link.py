@@ -53,8 +53,9 @@ def _act(request: HttpRequest, handover: Handover, form: LinkForm) -> HttpRespon
         handovers.mark_stored(handover, actor=None)
     elif "alarm" in request.POST and handovers.sound_alarm(handover):
         send_handover_alarm(handover)
-    elif "ask" in request.POST and handovers.ask_again(handover):
-        send_handover_asked(handover)
+    elif "ask" in request.POST and handovers.ask_again(handover) and not send_handover_asked(handover):
+        handovers.take_back_ask(handover)
+        form.add_error(None, "This could not be sent just now. Try again in a minute, or tell them yourself.")
     elif handover.is_open:
         handovers.note_opened(handover)
     handover.refresh_from_db()
@@ -64,7 +65,12 @@ def _act(request: HttpRequest, handover: Handover, form: LinkForm) -> HttpRespon
 def _told(request: HttpRequest, handover: Handover, form: LinkForm, *, status: int = 200) -> HttpResponse:
     """What it is, or what became of it."""
     page = "open" if handover.is_open else "spent"
-    return _page(request, page, {"form": form, "handover": handover, "acted": _acted(request)}, status=status)
+    return _page(
+        request,
+        page,
+        {"form": form, "handover": handover, "acted": "" if form.errors else _acted(request)},
+        status=status,
+    )
 
 
 def _acted(request: HttpRequest) -> str:

@@ -25,6 +25,7 @@ from clients.views.secrets import reveal_panel
 from clients.views.step_up import step_up
 
 
+@sensitive_variables()
 @signed_in("GET", "POST")
 def handover_create(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_send_handover)
@@ -67,7 +68,7 @@ def _offer(secret: Secret, form: HandoverForm, actor: User) -> Offer:
     return handovers.offer_by_link(secret, hours=hours, with_pin=with_pin, email=email, actor=actor)
 
 
-@sensitive_variables("offer")
+@sensitive_variables()
 def _made(request: HttpRequest, offer: Offer) -> HttpResponse:
     """What is known at this moment only is in this answer only; to support it is in none."""
     handover, actor = offer.handover, person(request)
@@ -119,13 +120,19 @@ def handover_page(request: HttpRequest, public_id: str) -> HttpResponse:
     user, later = person(request), open_for(handover.secret)
     context = {
         "nav": "clients", "handover": handover, "app_client": handover.app_client, "timeline": timeline(handover),
-        "may_send": permissions.can_send_handover(user) and not (handover.is_link and not handover.email
-                                                                  and not permissions.can_hand_over(user)),
+        "may_send": _may_send(user, handover),
         "may_revoke": permissions.can_send_handover(user) and handover.is_open,
         "may_act": permissions.can_revoke_secret(user),
         "later": later if later != handover else None, "kept_until": handovers.keeps_until(handover.secret),
     }  # fmt: skip
     return render(request, "clients/handover_page.html", context)
+
+
+def _may_send(user: User, handover: Handover) -> bool:
+    """Whoever is shown neither link nor PIN sends no link anew that they would have to pass on, or whose PIN nobody
+    would know."""
+    needs_nobody = not handover.is_link or (handover.email and not handover.pin_hash)
+    return permissions.can_send_handover(user) and (bool(needs_nobody) or permissions.can_hand_over(user))
 
 
 def timeline(handover: Handover) -> list[Happening]:
@@ -163,11 +170,11 @@ def handover_revoke(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("handover-page", public_id)
 
 
+@sensitive_variables()
 @signed_in("POST")
 def handover_again(request: HttpRequest, public_id: str) -> HttpResponse:
     handover = get_handover(request, public_id, permissions.can_send_handover)
-    if handover.is_link and not handover.email:
-        need(person(request), permissions.can_hand_over)
+    need(person(request), lambda user: _may_send(user, handover))
     back = reverse("handover-page", args=[public_id])
     if asked := step_up(request, back=back):
         return asked

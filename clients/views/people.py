@@ -185,6 +185,9 @@ def person_activate(request: HttpRequest, pk: int) -> HttpResponse:
     found = _managed(request, pk)
     if asked := step_up(request, back=reverse("person-page", args=[pk])):
         return asked
-    people.activate(found, actor=person(request))
+    try:
+        people.activate(found, actor=person(request))
+    except PortalError as error:
+        return refused(request, error, back=reverse("person-page", args=[pk]))
     messages.success(request, f"{found} can sign in again.")
     return redirect("person-page", pk)

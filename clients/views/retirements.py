@@ -106,6 +106,6 @@ def _page(request: HttpRequest, going: Retirement, form: ReleaseForm, *, status:
         "retirement": going, "form": form, "holders": rows, "left_count": left_count, "released": released,
         "total": released + left_count, "server": going.resource_server, "nav": "scopes", "is_removing": is_removing,
         "unfinished": unfinished(going.resource_server) if going.resource_server and is_removing else [],
-        "may_change": permissions.can_change_catalogue(person(request)),
+        "is_stopped": retirements.is_stopped(going), "may_change": permissions.can_change_catalogue(person(request)),
     }  # fmt: skip
     return render(request, "clients/retirement_page.html", context, status=status)

@@ -46,7 +46,7 @@ def _page(request: HttpRequest, secret: Secret, form: RevokeForm) -> HttpRespons
     others = [held for held in living(secret.app_client) if held.pk != secret.pk]
     context = {
         "form": form, "secret": secret, "others": others, "is_other_held": any(held.delivered_at for held in others),
-        "minutes": secret.app_client.access_token_seconds // 60,
+        "minutes": secret.app_client.token_minutes,
         "tab": "client-secrets",
     }  # fmt: skip
     return client_page(request, secret.app_client, "revoke", context, status=422 if form.is_bound else 200)

@@ -142,7 +142,7 @@ def rotation_context(rotation: Rotation | None, user: User) -> dict[str, Any]:
         "may_acknowledge": is_open and not rotation.acknowledged_at and rotation.new_secret is not None
         and rotation.new_secret.delivered_at is not None and permissions.can_acknowledge_secret(user),
         "may_dismiss": rotation.state == RotationState.REQUESTED and permissions.can_rotate_secret(user),
-        "minutes": rotation.app_client.access_token_seconds // 60,
+        "minutes": rotation.app_client.token_minutes,
     }  # fmt: skip
 
 
@@ -274,7 +274,7 @@ def _end_page(request: HttpRequest, rotation: Rotation, form: Any, act: str) -> 
         "act": act, "form": form, "rotation": rotation, "signs": signs_of(rotation), "tab": "client-secrets",
         "gone": rotation.old_secret if act == "finish" else rotation.new_secret,
         "kept": rotation.new_secret if act == "finish" else rotation.old_secret,
-        "minutes": rotation.app_client.access_token_seconds // 60, "is_open": rotation.is_open or act == "cancel",
+        "minutes": rotation.app_client.token_minutes, "is_open": rotation.is_open or act == "cancel",
         "is_shown": rotation.new_secret is not None and rotation.new_secret.delivered_at is not None,
     }  # fmt: skip
     status = 422 if form.is_bound else 200

@@ -8,7 +8,7 @@ from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.app_clients import ScopesForm, scope_groups, template_scopes
 from clients.models import AppClient
-from clients.services.app_clients import change_scopes, check_scopes
+from clients.services.client_changes import change_scopes, check_scopes
 from clients.views.client_page import client_conflict, client_page
 from clients.views.errors import bad_request
 from clients.views.fetching import get_app_client, need, person, signed_in
@@ -73,6 +73,6 @@ def _review(
         return redirect("client-scopes", app_client.public_id)
     context = {
         "tab": "client-scopes", "form": form, "wanted": wanted, "added": added, "removed": removed,
-        "kept": sorted(set(held) & set(wanted)), "minutes": app_client.access_token_seconds // 60,
+        "kept": sorted(set(held) & set(wanted)), "minutes": app_client.token_minutes,
     }  # fmt: skip
     return client_page(request, app_client, "scopes_review", context)

@@ -12,6 +12,7 @@ from clients import permissions
 from clients.models import AppClient, AttributeDefinition, Operation, Scope, Tenant, UserPool
 from clients.services import restores
 from clients.views.fetching import Acting, acting
+from clients.views.shortcut import has_shortcut
 from clients.views.theme import NEXT, current_theme
 
 COUNT_CAP = 1000
@@ -22,6 +23,7 @@ class Shell:
     user: Any
     theme: str
     acting: Acting | None = None
+    has_shortcut: bool = True
 
     @property
     def organisation(self) -> str:
@@ -92,4 +94,6 @@ class Shell:
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:
-    return {"shell": Shell(getattr(request, "user", None), current_theme(request), acting(request))}
+    return {
+        "shell": Shell(getattr(request, "user", None), current_theme(request), acting(request), has_shortcut(request))
+    }

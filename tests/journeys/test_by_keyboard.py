@@ -10,17 +10,29 @@ pytestmark = pytest.mark.browser
 FAR = 90  # presses of Tab; no page is longer
 CHANGE = "main form:has(input[name=generation]) button.primary"  # the header has a primary button of its own
 
+# What has the focus, where neither it nor what is around it looks different from without.
+LOOKS_OTHERWISE = """() => {
+  const at = document.activeElement;
+  if (at === document.body) return null;  // the browser's own bar
+  const look = () => [at, at.parentElement, at.parentElement.parentElement].map((el) => {
+    const s = getComputedStyle(el);
+    return [s.outlineStyle, s.outlineWidth, s.outlineColor, s.boxShadow, s.borderColor].join(" ");
+  }).join("|");
+  const focused = look();
+  at.blur();
+  const without = look();
+  at.focus({focusVisible: true});
+  return focused === without ? at.outerHTML.slice(0, 200) : null;
+}"""
+
 
 def tab_to(page, selector):
     """Tab until the focus is on it. Each stop on the way must be visible: focus that vanishes is a fault."""
     for _ in range(FAR):
         page.keyboard.press("Tab")
+        at = page.evaluate(LOOKS_OTHERWISE)
+        assert at is None, f"the focus cannot be seen on {at} of {page.url}"
         if page.evaluate("s => document.activeElement.matches(s)", selector):
-            ring = page.evaluate(
-                "() => { const s = getComputedStyle(document.activeElement);"
-                " return s.outlineStyle !== 'none' || s.boxShadow !== 'none' }"
-            )
-            assert ring, f"no focus ring on {selector}"
             return
     raise AssertionError(f"{selector} cannot be reached by Tab on {page.url}")
 
@@ -89,3 +101,12 @@ def test_the_drawn_key_focuses_the_search(live_harbourline, page):
     assert page.evaluate("document.activeElement.name") == "q"
     page.keyboard.type("a/b")
     assert page.evaluate("document.activeElement.value") == "a/b"
+
+
+def test_a_focus_that_vanishes_is_found(live_harbourline, page):
+    """The planted fault: the one ring of all pages taken away."""
+    page.goto("/account/login/")
+    gone = "* { outline: none !important; box-shadow: none !important; border-color: red !important }"
+    page.evaluate("rule => { const s = document.styleSheets[0]; s.insertRule(rule, s.cssRules.length) }", gone)
+    with pytest.raises(AssertionError, match="cannot be seen"):
+        tab_to(page, "input[name=password]")

@@ -70,9 +70,13 @@ def test_by_a_link_with_a_pin(live_harbourline, page, another):
     is_fit_everywhere(page)
 
 
+def dora():
+    tenant = Tenant.objects.get(slug="northwind")
+    return User.objects.create_user("dora@northwind.example", PASSWORD, role=Role.DEVELOPER, tenant=tenant, name="Dora")
+
+
 def test_to_a_member_by_name(live_harbourline, page):
-    member = User.objects.create_user("dora@northwind.example", PASSWORD, role=Role.DEVELOPER,
-                                      tenant=Tenant.objects.get(slug="northwind"), name="Dora")  # fmt: skip
+    member = dora()
     sign_in(page)
     create_client(page)
     handovers.offer_to_member(Secret.objects.get(), member, hours=24, actor=User.objects.get(name="Olga"))
@@ -85,8 +89,16 @@ def test_to_a_member_by_name(live_harbourline, page):
     confirm(page)
     page.get_by_role("heading", name="Save this secret now").wait_for()
     is_fit_everywhere(page)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    with page.expect_popup() as token:
+        page.get_by_role("button", name="Get a token").click()
+    token.value.close()
+    asks = "(() => { const left = new Event('beforeunload', {cancelable: true}); dispatchEvent(left); return left.defaultPrevented })()"
+    assert page.evaluate(asks), "the only copy is still here"
     page.get_by_role("button", name="I’ve stored it").click()
     page.get_by_role("heading", name="northwind-orders-prod").wait_for()
+    assert asked == []
     is_fit_everywhere(page)
     assert Handover.objects.get().state == HandoverState.STORED and Secret.objects.get().delivered_to == member
 
@@ -105,6 +117,53 @@ def test_keyboard_alone_opens_and_shows_it(live_harbourline, page, another):
     press_until(another, lambda focus: focus == "stored it")
     another.keyboard.press("Space")
     another.get_by_text("Stored. That is all").wait_for()
+
+
+def test_sender_and_member_need_a_keyboard_alone(live_harbourline, page, another):
+    member = dora()
+    sign_in(page)
+    create_client(page)
+    page.goto(f"/clients/{AppClient.objects.get().public_id}/")
+    press_until(page, lambda focus: focus == "Hand over")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Hand over").wait_for()
+    press_until(page, lambda focus: focus == "to")
+    choose_by_keyboard(page, f"member:{member.pk}")
+    press_until(page, lambda focus: focus == "Hand over")
+    page.keyboard.press("Enter")
+    confirm_by_keyboard(page)
+    page.get_by_text("To Dora").wait_for()
+
+    another.goto(f"/clients/{AppClient.objects.get().public_id}/")
+    press_until(another, lambda focus: focus == "login")
+    another.keyboard.type(member.email)
+    press_until(another, lambda focus: focus == "password")
+    another.keyboard.type(PASSWORD)
+    another.keyboard.press("Enter")
+    another.get_by_role("button", name="Show credentials").wait_for()
+    press_until(another, lambda focus: focus == "Show credentials")
+    another.keyboard.press("Enter")
+    confirm_by_keyboard(another)
+    another.get_by_role("heading", name="Save this secret now").wait_for()
+    press_until(another, lambda focus: focus == "stored it")
+    another.keyboard.press("Space")
+    another.get_by_role("heading", name="northwind-orders-prod").wait_for()
+    assert Handover.objects.get().state == HandoverState.STORED and Secret.objects.get().delivered_to == member
+
+
+def choose_by_keyboard(page, value):
+    for _ in range(5):
+        if page.evaluate("document.activeElement.value") == value:
+            return page.keyboard.press("Space")
+        page.keyboard.press("ArrowDown")
+    raise AssertionError("the arrows never came there")
+
+
+def confirm_by_keyboard(page):
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
+    press_until(page, lambda focus: focus == "confirm_password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
 
 
 def press_until(page, is_there):

@@ -32,6 +32,7 @@ from clients.services import (  # noqa: E402
     app_clients,
     attributes,
     catalogue,
+    client_changes,
     client_states,
     operations,
     reminders,
@@ -56,12 +57,12 @@ def _as_seen(said: Said) -> tuple[AppClient, Said]:
 
 def change_client(pool: UserPool, said: Said) -> None:
     app_client, form = _as_seen(said)
-    app_clients.change_scopes(app_client, scopes=["orders/write", "shipments/read"], **form)
+    client_changes.change_scopes(app_client, scopes=["orders/write", "shipments/read"], **form)
 
 
 def change_settings(pool: UserPool, said: Said) -> None:
     app_client, form = _as_seen(said)
-    app_clients.change_settings(app_client, name="renamed", access_token_seconds=600, contact=None, notes="", **form)
+    client_changes.change_settings(app_client, name="renamed", access_token_seconds=600, contact=None, notes="", **form)
 
 
 def change_attributes(pool: UserPool, said: Said) -> None:

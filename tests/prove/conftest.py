@@ -6,4 +6,3 @@ import pytest
 @pytest.fixture(autouse=True)
 def quick(settings):
     settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
-    settings.COGNITO_WRITES_PER_SECOND = 0

@@ -30,7 +30,6 @@ def start(arguments: list[str], *, crash: str = "", **environment: str) -> subpr
         "DATABASE_URL": database_url(),
         "COGNITO_TIMEOUT_SECONDS": "2",
         "UNKNOWN_OUTCOME_MARGIN_SECONDS": "0",
-        "COGNITO_WRITES_PER_SECOND": "0",
     }
     command = [sys.executable, *arguments]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

@@ -10,7 +10,7 @@ from django.db import connection
 from clients.errors import PortalError
 from clients.models import AppClient, AuditEntry, Operation, OperationState, Outcome, Secret, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, operations, secrets
+from clients.services import client_changes, operations, secrets
 from tests.environment import random_keys
 from tests.prove import harness
 from tests.prove.processes import KILLED, WORKER, acting, answer_of, database_url, finish, run, start, wait_for_call
@@ -72,7 +72,7 @@ def stopped_halfway(world, call, act):
 
 def change_scopes(world, scopes):
     app_client = AppClient.objects.select_related("pool", "tenant").get()
-    app_clients.change_scopes(
+    client_changes.change_scopes(
         app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=app_client.generation, scopes=scopes
     )  # fmt: skip
 

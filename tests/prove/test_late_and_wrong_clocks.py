@@ -10,7 +10,7 @@ from django.db import connection
 from clients.errors import PortalError
 from clients.models import AppClient, Operation, OperationState, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, operations
+from clients.services import app_clients, client_changes, operations
 from tests.prove import harness
 from tests.prove.processes import KILLED, acting, answer_of, run, start, wait_for_call
 from tests.prove.test_fault_alphabet import refusing_audit
@@ -71,7 +71,7 @@ def test_our_own_late_resource_server_is_taken_for_ours(lasting_world, both_slow
 def test_pool_written_by_a_process_a_day_ahead_is_not_closed_for_a_day(lasting_world):
     world = lasting_world
     answer_of(start(acting(world, "client:create"), PROVE_CLOCK_SHIFT=A_DAY))
-    done = app_clients.change_scopes(
+    done = client_changes.change_scopes(
         AppClient.objects.get(), actor=world.people["operator"], operation_id=new_ulid(), generation=1,
         scopes=["orders/write"],
     )  # fmt: skip
@@ -98,7 +98,7 @@ def test_two_clients_renamed_to_one_name_the_second_is_told(lasting_world, monke
     monkeypatch.setattr(app_clients, "transaction", SimpleNamespace(atomic=dawdling))
 
     def rename(app_client):
-        return app_clients.change_settings(
+        return client_changes.change_settings(
             AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk), generation=1, name="same",
             actor=lasting_world.people["operator"], operation_id=new_ulid(), access_token_seconds=3600, contact=None,
             notes="",

@@ -15,7 +15,7 @@ from clients import sealing
 from clients.aws import claims_table, cognito, sessions
 from clients.models import AuditEntry, Outcome, Secret, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, audit, claims, client_states, operations, secrets
+from clients.services import app_clients, attributes, audit, claims, client_changes, client_states, operations, secrets
 from tests import local_aws, support
 from tests.prove import harness
 
@@ -248,7 +248,7 @@ def test_i8_an_update_without_merging_resets_what_it_omits(world, monkeypatch):
 
     app_client = world.create()
     monkeypatch.setattr(cognito.Gateway, "change_client", bare)
-    app_clients.change_settings(
+    client_changes.change_settings(
         app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=1, name="renamed",
         access_token_seconds=3600, contact=None, notes="",
     )  # fmt: skip

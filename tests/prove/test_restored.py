@@ -4,7 +4,7 @@ from django.core.management import call_command
 
 from clients.models import AppClient, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, client_states, restores, rotations, secrets
+from clients.services import attributes, client_changes, client_states, restores, rotations, secrets
 from tests.prove import harness
 
 
@@ -30,9 +30,9 @@ def test_every_difference_is_listed_and_nothing_is_done_about_it(lasting_world, 
         return {"actor": operator, "operation_id": new_ulid()}
 
     client_states.delete_client(clients["deleted"], reason="over", **said())
-    app_clients.change_scopes(clients["scopes"], generation=1, scopes=["orders/write"], **said())
+    client_changes.change_scopes(clients["scopes"], generation=1, scopes=["orders/write"], **said())
     settings = {"name": "other", "access_token_seconds": 600, "contact": None, "notes": "", "generation": 1}
-    app_clients.change_settings(clients["renamed"], **settings, **said())
+    client_changes.change_settings(clients["renamed"], **settings, **said())
     client_states.pause_client(clients["paused"], reason="over", **said())
     attributes.change_attributes(clients["values"], generation=1, values={"rate_limit": "9"}, **said())
     rotations.start_rotation(clients["rotated"], overlap_hours=24, **said())

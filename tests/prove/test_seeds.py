@@ -10,8 +10,8 @@ from clients.errors import Conflict, PortalError
 from clients.models import AppClient, AuditEntry, Rotation, Secret, Tenant
 from clients.models.ids import new_ulid
 from clients.services import (
-    app_clients,
     attributes,
+    client_changes,
     client_states,
     evidence,
     operations,
@@ -68,11 +68,11 @@ class Plan:
 
     def scopes(self, number):
         app_client, wanted = self.some_client(), self.chance.sample(SCOPES, self.chance.randint(1, 4))
-        app_clients.change_scopes(app_client, scopes=wanted, **self.form(app_client))
+        client_changes.change_scopes(app_client, scopes=wanted, **self.form(app_client))
 
     def settings(self, number):
         app_client, seconds = self.some_client(), self.chance.choice([300, 3600, 86400])
-        app_clients.change_settings(
+        client_changes.change_settings(
             app_client, name=f"r{number}", access_token_seconds=seconds, contact=None, notes="", **self.form(app_client)
         )
 

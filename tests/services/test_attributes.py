@@ -10,11 +10,6 @@ from clients.models.ids import new_ulid
 from clients.services import attributes, claims
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def published(world, app_client):
     return json.loads(world.document(app_client.client_id)["claims"]["S"])
 

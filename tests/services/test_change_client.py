@@ -1,18 +1,15 @@
 """Changing scopes, settings and attributes: nothing else is touched, nothing is lost, nobody overwrites unseen."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AuditEntry, OperationState, Outcome
+from clients.models import AppClient, AuditEntry, OperationState, Outcome, Rotation
 from clients.models.ids import new_ulid
-from clients.services import app_clients, attributes, claims
+from clients.services import attributes, claims, client_changes, revocations, secrets
 from clients.services.operations import resume_due
-
-
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
 
 
 def settings_of(app_client, **changes):
@@ -49,7 +46,7 @@ def test_change_settings_leaves_every_other_field_as_it_was(world):
     )
     before = world.describe(app_client.client_id)
     changes = settings_of(app_client, name="renamed", access_token_seconds=7200)
-    done = app_clients.change_settings(app_client, actor=world.people["operator"], **changes)
+    done = client_changes.change_settings(app_client, actor=world.people["operator"], **changes)
 
     assert done.state == OperationState.DONE
     after = world.describe(app_client.client_id)
@@ -60,7 +57,7 @@ def test_change_settings_leaves_every_other_field_as_it_was(world):
 
 def test_change_scopes_done(world):
     app_client = world.create()
-    done = app_clients.change_scopes(
+    done = client_changes.change_scopes(
         app_client,
         actor=world.people["operator"],
         operation_id=new_ulid(),
@@ -76,9 +73,9 @@ def test_change_scopes_done(world):
 def test_change_scopes_from_an_old_page_is_refused(world):
     app_client = world.create()
     both = {"actor": world.people["operator"], "generation": 1}
-    app_clients.change_scopes(app_client, operation_id=new_ulid(), scopes=["orders/write"], **both)
+    client_changes.change_scopes(app_client, operation_id=new_ulid(), scopes=["orders/write"], **both)
     with pytest.raises(Conflict):
-        app_clients.change_scopes(app_client, operation_id=new_ulid(), scopes=["orders/read"], **both)
+        client_changes.change_scopes(app_client, operation_id=new_ulid(), scopes=["orders/read"], **both)
     assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/write"]
 
 
@@ -163,7 +160,7 @@ def test_somebody_changing_the_client_at_the_same_moment_is_seen_and_our_part_wr
         return answer
 
     monkeypatch.setattr(Gateway, "_call", disturbed)
-    waiting = app_clients.change_settings(
+    waiting = client_changes.change_settings(
         app_client, actor=world.people["operator"], **settings_of(app_client, name="renamed")
     )
     assert waiting.state == OperationState.WAITING and "at the same moment" in waiting.last_error
@@ -176,10 +173,29 @@ def test_somebody_changing_the_client_at_the_same_moment_is_seen_and_our_part_wr
 
 def test_a_change_of_contact_and_notes_is_in_the_trail_without_the_notes(world):
     app_client, operator = world.create(), world.people["operator"]
-    done = app_clients.change_settings(
+    done = client_changes.change_settings(
         app_client, actor=operator, **settings_of(app_client, contact=operator, notes="call Mrs Svensson first")
     )
     assert AuditEntry.objects.get(operation_id=done.pk, outcome=Outcome.OK).detail["notes_changed"] is True
     (entry,) = AuditEntry.objects.filter(action="client:set_contact")
     assert entry.actor == operator and entry.detail == {"before": {"contact": None}, "after": {"contact": operator.pk}}
     assert "Svensson" not in str(list(AuditEntry.objects.values_list("detail", flat=True)))
+
+
+def test_a_shorter_validity_shortens_no_token_that_is_out_already(world):
+    app_client = world.create(access_token_seconds=86_400)
+    secrets.reveal_secret(app_client.secrets.get(), actor=world.people["operator"])
+    changes = settings_of(app_client, access_token_seconds=300)
+    done = client_changes.change_settings(app_client, actor=world.people["operator"], **changes)
+    assert done.state == OperationState.DONE
+    app_client.refresh_from_db()
+    assert app_client.access_token_seconds == 300 and app_client.token_minutes == 24 * 60
+    leaked = app_client.secrets.get()
+    said = {"actor": world.people["support"], "operation_id": new_ulid(), "reason": "published"}
+    revocations.revoke_secret(leaked, typed=leaked.ending, stop_now=False, **said)
+    rotation = Rotation.objects.get()
+    day = timedelta(days=1) - timedelta(minutes=1)
+    assert rotation.tokens_until - rotation.removed_at > day, "the last one was issued before the validity was changed"
+    AppClient.objects.update(older_tokens_until=timezone.now())
+    app_client.refresh_from_db()
+    assert app_client.token_minutes == 5

@@ -16,7 +16,6 @@ from clients.services.operations import resume_due
 
 @pytest.fixture(autouse=True)
 def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
     settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
 
 
@@ -174,7 +173,10 @@ def test_off_boarding_deletes_the_clients_and_ends_its_members_access(world):
         and not world.people["manager"].__class__.objects.filter(tenant__slug="northwind", is_active=True).exists()
     )
     entry = AuditEntry.objects.get(action="tenant:off_board")
-    assert entry.detail == {"clients": 1, "members": 2, "invitations": 0} and entry.reason == "the contract ended"
+    assert (
+        entry.detail == {"clients": 1, "members": 2, "invitations": 0, "handovers": 0}
+        and entry.reason == "the contract ended"
+    )
     assert AuditEntry.objects.filter(action="tenant:off_board_done").count() == 1
 
 
@@ -294,11 +296,11 @@ def test_a_refused_pause_is_looked_at_soon(world, monkeypatch):
 
 
 def test_scopes_of_a_paused_client_can_be_changed_and_it_stays_paused(world):
-    from clients.services import app_clients
+    from clients.services import client_changes
 
     app_client = world.create()
     act(world, "pause_client", app_client)
-    app_clients.change_scopes(
+    client_changes.change_scopes(
         app_client, actor=world.people["operator"], operation_id=new_ulid(), generation=app_client.generation,
         scopes=["orders/write"],
     )  # fmt: skip

@@ -4,13 +4,8 @@ import pytest
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Outcome, Status, User
-from clients.services import app_clients
+from clients.services import client_changes
 from clients.services.contacts import set_contact
-
-
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
 
 
 def acts():
@@ -72,7 +67,7 @@ def test_settings_opened_before_do_not_put_the_old_contact_back(world):
     app_client, operator = world.create(), world.people["operator"]
     set_contact(AppClient.objects.get(), actor=operator, contact=world.people["support"])
     with pytest.raises(Conflict):
-        app_clients.change_settings(
+        client_changes.change_settings(
             app_client, actor=operator, operation_id="0" * 26, generation=app_client.generation, name=app_client.name,
             access_token_seconds=3600, contact=None, notes="",
         )  # fmt: skip
@@ -82,7 +77,7 @@ def test_settings_opened_before_do_not_put_the_old_contact_back(world):
 def test_settings_refuse_a_contact_who_is_not_of_the_staff(world):
     app_client = world.create()
     with pytest.raises(InvalidInput, match="one of the staff"):
-        app_clients.change_settings(
+        client_changes.change_settings(
             app_client, actor=world.people["operator"], operation_id="0" * 26, generation=app_client.generation,
             name=app_client.name, access_token_seconds=3600, contact=world.people["manager"], notes="",
         )  # fmt: skip

@@ -13,7 +13,6 @@ from clients.services.audit import first_broken_entry
 def quick(settings):
     """Unknown outcomes are looked at after half a second instead of a quarter of a minute."""
     settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
-    settings.COGNITO_WRITES_PER_SECOND = 0
 
 
 def story(app_client):

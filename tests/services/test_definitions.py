@@ -5,13 +5,9 @@ import json
 import pytest
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Tenant, TenantStatus
+from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Tenant, TenantStatus, TenantValue
+from clients.models.ids import new_ulid
 from clients.services import attributes, claims
-
-
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
 
 
 @pytest.fixture
@@ -283,3 +279,27 @@ def test_what_a_plan_counts_is_what_its_rows_are(world, many, claim_name, defaul
             assert change.clients == sum(
                 carried(row).get(claim_name) == change.before for row in rows.select_related("pool", "tenant")
             )
+
+
+def test_a_form_opened_while_a_claim_was_retired_does_not_take_its_values_when_it_is_back(world, admin):
+    tenant, region = world.tenants["northwind"], define(admin, claim_name="region", is_overridable=True)
+    tenant.refresh_from_db()
+    attributes.set_tenant_values(
+        tenant, actor=admin, generation=tenant.generation, values={"tier": "gold", "region": "eu"}
+    )
+    app_client = world.create(attributes={"region": "us"})
+    attributes.retire_definition(region, actor=admin, generation=region.generation)
+    tenant.refresh_from_db()
+    app_client.refresh_from_db()
+    attributes.restore_definition(region, actor=admin, generation=region.generation)
+    with pytest.raises(Conflict):
+        attributes.set_tenant_values(tenant, actor=admin, generation=tenant.generation, values={"tier": "silver"})
+    with pytest.raises(Conflict):
+        said = {"actor": admin, "operation_id": new_ulid(), "generation": app_client.generation}
+        attributes.change_attributes(app_client, values={"rate_limit": 7}, **said)
+    assert TenantValue.objects.get(definition=region, tenant=tenant).value == "eu"
+    assert ClientOverride.objects.get(definition=region, app_client=app_client).value == "us"
+
+
+def define(admin, **facts):
+    return attributes.define_attribute(actor=admin, **{"type": "string"} | facts)

@@ -4,7 +4,7 @@ import pytest
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AuditEntry, Invitation, Role, User
-from clients.services import people
+from clients.services import people, tenant_changes
 
 GOOD = "a long enough passphrase"
 
@@ -121,3 +121,16 @@ def test_withdrawn_opens_nothing(staff):
     with pytest.raises(Conflict):
         people.withdraw_invitation(Invitation.objects.get(), actor=staff["administrator"])
     assert AuditEntry.objects.filter(action="person:invite_withdraw").count() == 1
+
+
+def test_nobody_joins_a_tenant_that_was_off_boarded(world):
+    administrator, manager = world.people["administrator"], world.people["manager"]
+    tenant_changes.start_change(
+        manager.tenant, "off_board", actor=administrator, reason="the contract ended", typed=manager.tenant.slug
+    )
+    with pytest.raises(InvalidInput, match="off-boarded"):
+        people.invite("new@northwind.example", Role.MANAGER, tenant=manager.tenant, actor=administrator)
+    manager.refresh_from_db()
+    with pytest.raises(Conflict, match="off-boarded"):
+        people.activate(manager, actor=administrator)
+    assert not User.objects.get(pk=manager.pk).is_active and not Invitation.objects.filter(revoked_at=None).exists()

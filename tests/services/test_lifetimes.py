@@ -10,11 +10,6 @@ from clients.models import AuditEntry, Secret
 from clients.services.lifetimes import change_lifetime
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def change(world, app_client, **more):
     form = {"actor": world.people["operator"], "generation": app_client.generation, "days": 365, "reason": ""} | more
     change_lifetime(app_client, **form)

@@ -10,13 +10,12 @@ from django.utils import timezone
 from clients.errors import Conflict, PortalError
 from clients.models import AppClient, AuditEntry, Operation, OperationState, Outcome
 from clients.models.ids import new_ulid
-from clients.services import app_clients, operations
+from clients.services import app_clients, client_changes, operations
 
 
 @pytest.fixture(autouse=True)
 def quick(settings):
     settings.COGNITO_TIMEOUT_SECONDS, settings.UNKNOWN_OUTCOME_MARGIN_SECONDS = 2.0, 0.0
-    settings.COGNITO_WRITES_PER_SECOND = 0
 
 
 def at_once(*acts):
@@ -58,7 +57,7 @@ def test_two_operators_changing_scopes_at_once_one_wins_the_other_is_told(lastin
 
     def change(scope):
         fresh = AppClient.objects.select_related("pool", "tenant").get()
-        return app_clients.change_scopes(
+        return client_changes.change_scopes(
             fresh,
             actor=world.people["operator"],
             operation_id=new_ulid(),
@@ -201,7 +200,7 @@ def test_a_real_double_click_is_one_change_for_both(lasting_world):
     world.create()
 
     def change():
-        return app_clients.change_scopes(
+        return client_changes.change_scopes(
             AppClient.objects.select_related("pool", "tenant").get(), actor=world.people["operator"], operation_id=same,
             generation=1, scopes=["orders/write"],
         )  # fmt: skip

@@ -6,11 +6,6 @@ from clients.models import AppClient, AuditEntry
 from clients.services import claims, pool_sync
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def observed(app_client):
     AppClient.objects.update(observe_after=None)
     pool_sync.observe_due()

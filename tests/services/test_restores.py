@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AuditEntry, Operation, Restore, UserPool
 from clients.models.ids import new_ulid
-from clients.services import app_clients, handovers, pool_sync, restores, revocations, secrets
+from clients.services import client_changes, handovers, pool_sync, restores, revocations, secrets
 from clients.services.claims import publish_due
 from clients.services.operations import resume_due
 
@@ -28,7 +28,7 @@ def test_nothing_is_changed_in_aws(world, restored):
     said = {"actor": world.people["operator"], "operation_id": new_ulid()}
     secret = restored.secrets.get()
     acts = [
-        lambda: app_clients.change_scopes(row, generation=row.generation, scopes=["orders/write"], **said),
+        lambda: client_changes.change_scopes(row, generation=row.generation, scopes=["orders/write"], **said),
         lambda: world.create(name="another"),
         lambda: secrets.reveal_secret(secret, actor=world.people["operator"]),
         lambda: handovers.offer_by_link(secret, hours=24, with_pin=True, actor=world.people["operator"]),

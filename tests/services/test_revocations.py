@@ -16,7 +16,14 @@ from clients.models import (
     Status,
 )
 from clients.models.ids import new_ulid
-from clients.services import app_clients, client_states, operations, revocations, rotations_due, secret_steps
+from clients.services import (
+    client_changes,
+    client_states,
+    operations,
+    revocations,
+    rotations_due,
+    secret_steps,
+)
 from clients.services import secret_records as records
 from clients.services.secret_steps import accepts
 from tests.services.test_rotations import app_client, deliver, ids_there, let_time_pass, start, states  # noqa: F401
@@ -236,14 +243,14 @@ def test_another_change_goes_on_afterwards(world, app_client):  # noqa: F811
     revoke(world, app_client.secrets.get())
     row = AppClient.objects.get()
     said = {"actor": world.people["operator"], "operation_id": new_ulid(), "generation": row.generation}
-    assert app_clients.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.DONE
+    assert client_changes.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.DONE
 
 
 def test_a_change_of_scopes_that_waits_goes_on_beside_it(world, app_client):  # noqa: F811
     world.sandbox.fault("UpdateUserPoolClient", "throttle")
     row = AppClient.objects.get()
     said = {"actor": world.people["operator"], "operation_id": new_ulid(), "generation": row.generation}
-    assert app_clients.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.WAITING
+    assert client_changes.change_scopes(row, scopes=["orders/write"], **said).state == OperationState.WAITING
 
     assert revoke(world, app_client.secrets.get()).state == RotationState.FINISHED
 

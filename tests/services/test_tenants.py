@@ -8,11 +8,6 @@ from clients.models import AppClient, AuditEntry, Operation, Outcome, Status, Te
 from clients.services import attributes, operations, tenants
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 def create(world, **changes):
     wanted = {"slug": "lumen", "name": "Lumen Energy", "values": {"tier": "gold"}} | changes
     return tenants.create_tenant(actor=world.people["operator"], **wanted)

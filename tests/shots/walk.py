@@ -30,7 +30,7 @@ MORE = {
 }
 ROUTES = Path(__file__).resolve().parent.parent / "views" / "routes.csv"
 # Answers to a POST, single-use links and addresses that are no page.
-NOT_WALKED = {"healthz", "theme-set", "snippet-curl", "scanner-rules", "client-export", "activity-export", "invitation-accept", "secret-show", "rotation-page", "bulk-run",
+NOT_WALKED = {"healthz", "theme-set", "shortcut-set", "snippet-curl", "scanner-rules", "client-export", "activity-export", "invitation-accept", "secret-show", "rotation-page", "bulk-run",
               "rotation-finish", "rotation-cancel",
               "account_reset_password_from_key", "account_reset_password_from_key_done",
               "account_reset_password_done", "mfa_generate_recovery_codes"}  # fmt: skip

@@ -107,9 +107,9 @@ def test_set_contact_leaves_out_who_was_deleted_meanwhile(client, operator, rows
         ("q=caf%C3%A9&scope=", "/clients/?q=caf%C3%A9"),
         ("", "/clients/"),
         ("https://evil.example/", "/clients/"),
-        ("next=//evil.example&status=nonsense", "/clients/"),
-        ("tenant=a%00b", "/clients/"),
-        ("status=active#x\r\nSet-Cookie: a=b", "/clients/"),
+        ("next=//evil.example&status=nonsense", "/clients/?status=nonsense"),
+        ("tenant=a%00b", "/clients/?tenant=ab"),
+        ("status=active#x\r\nSet-Cookie: a=b", "/clients/?status=active%23x%0D%0ASet-Cookie%3A+a%3Db"),
     ],
 )
 def test_set_contact_goes_back_to_the_same_list_and_nowhere_else(client, operator, rows, back, location):

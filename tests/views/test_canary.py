@@ -4,6 +4,7 @@ and in nothing else that is kept, written down or sent."""
 import io
 import logging
 import os
+import pkgutil
 import re
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from clients import sealing
-from clients.models import Handover, Secret
+from clients.models import Handover, Secret, Tenant
 from clients.services import handovers
 from portal.logs import ScrubSecrets
 from tests.conftest import ConfirmedClient
@@ -163,6 +164,42 @@ def test_mistake_at_each_frame_on_the_way_tells_no_value(world, planted, logs, m
     code = handovers.offer_by_link(
         app_client.secrets.get(), hours=24, with_pin=False, actor=world.people["operator"]
     ).token
+    visitor = Client(raise_request_exception=False)
+    answer, report = mistake(monkeypatch, frame, lambda: visitor.post(LINK, {"code": code, "show": "1"}))
+    tells_nothing(answer, report, logs, planted)
+
+
+# The other ways a value goes: (way, frame).
+OTHERS = [
+    *(("staff", f"clients.views.secrets.{name}") for name in ("reveal_secret", "render_curl", "render")),
+    ("member", "clients.services.handovers.reveal_secret"), ("member", "clients.views.secrets.render_env"),
+    ("member", "clients.views.handovers.reveal_panel"), ("member", "clients.views.secrets.render"),
+    *(("token", f"clients.{name}") for name in (
+        "services.tokens.check_secret", "services.tokens.token_endpoint.ask_for_token", "services.tokens.audit.append",
+        "views.tokens.get_token", "views.tokens.client_page",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "frame"), OTHERS)
+def test_mistake_on_the_other_ways_tells_no_value(world, planted, logs, monkeypatch, way, frame):
+    app_client, operator = world.create(), world.people["operator"]
+    secret = app_client.secrets.get()
+    browser, (value,) = ConfirmedClient(raise_request_exception=False), planted
+    browser.force_login(world.people["manager"] if way == "member" else operator)
+    if way == "member":
+        offer = handovers.offer_to_member(secret, world.people["manager"], hours=24, actor=operator)
+        address, sent = reverse("handover-show", args=[offer.public_id]), {}
+    elif way == "staff":
+        address, sent = reverse("secret-show", args=[app_client.public_id, secret.public_id]), {}
+    else:
+        address, sent = reverse("client-token", args=[app_client.public_id]), {"secret": value, "scopes": "orders/read"}
+    answer, report = mistake(monkeypatch, frame, lambda: browser.post(address, sent))
+    tells_nothing(answer, report, logs, planted)
+
+
+def mistake(monkeypatch, frame, act):
+    """The answer to what is done while this frame breaks once it has done its work, and the report of it."""
     module, _, name = frame.rpartition(".")
     owner = _resolve(module)
     usual, calls, reports = getattr(owner, name), [], []
@@ -170,10 +207,9 @@ def test_mistake_at_each_frame_on_the_way_tells_no_value(world, planted, logs, m
     def breaks(*args, **kwargs):
         done = usual(*args, **kwargs)
         calls.append(done)
-        rehearsed = "views.secrets" in frame and len(calls) <= REHEARSED.get(name, 1)
-        if not rehearsed:
-            raise RuntimeError("planted")
-        return done
+        if frame in REHEARSED and len(calls) <= REHEARSED[frame]:
+            return done
+        raise RuntimeError("planted")
 
     def report(request, **kwargs):
         reporter = ExceptionReporter(request, *sys.exc_info())
@@ -182,19 +218,24 @@ def test_mistake_at_each_frame_on_the_way_tells_no_value(world, planted, logs, m
     monkeypatch.setattr(owner, name, breaks)
     got_request_exception.connect(report)
     try:
-        answer = Client(raise_request_exception=False).post(LINK, {"code": code, "show": "1"})
+        answer = act()
     finally:
         got_request_exception.disconnect(report)
-
-    (value,) = planted
     assert answer.status_code == 500 and len(reports) == 1 and "planted" in reports[0]
+    return answer, reports[0]
+
+
+def tells_nothing(answer, report, logs, planted):
+    (value,) = planted
     assert holds(answer.content.decode(), [value]) == []
-    assert holds(logs.getvalue(), [value]) == [] and holds(reports[0], [value]) == []
+    assert holds(logs.getvalue(), [value]) == [] and holds(report, [value]) == []
     assert holds(database(), [value]) == []
 
 
 # Called this often before the value is there: twice for the two data links of the rehearsal.
-REHEARSED = {"_data_link": 2}
+REHEARSED = {"clients.views.secrets._data_link": 2, "clients.views.handovers.reveal_panel": 1} | {
+    f"clients.views.secrets.{name}": 1 for name in ("kit_context", "render_curl", "render_env", "render", "_panel")
+}
 
 
 def _resolve(module):
@@ -206,3 +247,36 @@ def _resolve(module):
                 found = getattr(found, part)
             return found
     raise AssertionError(module)
+
+
+@pytest.mark.parametrize("broken", [
+    "clients.views.handovers.render", "clients.services.mail.send_mail", "django.template.backends.django.make_context",
+])  # fmt: skip
+def test_mistake_while_the_sender_is_answered_tells_neither_link_nor_pin(world, monkeypatch, broken):
+    """The page, and the report that would be mailed."""
+    app_client, reports, made = world.create(), [], []
+    Tenant.objects.update(contact_email="it@northwind.example")
+    staff, offer_by_link = ConfirmedClient(raise_request_exception=False), handovers.offer_by_link
+    staff.force_login(world.people["operator"])
+    monkeypatch.setattr(handovers, "offer_by_link", lambda *a, **k: made.append(offer_by_link(*a, **k)) or made[0])
+    usual = pkgutil.resolve_name(broken)
+
+    def breaks(*args, **kwargs):
+        if reports:  # the page that says so is made
+            return usual(*args, **kwargs)
+        raise RuntimeError("planted")
+
+    def report(request, **kwargs):
+        reports.append("")
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports[0] = reporter.get_traceback_text() + reporter.get_traceback_html()
+
+    monkeypatch.setattr(broken, breaks)
+    got_request_exception.connect(report)
+    try:
+        form = {"to": "mail", "hours": "24", "with_pin": "on"}
+        answer = staff.post(reverse("handover-create", args=[app_client.public_id]), form)
+    finally:
+        got_request_exception.disconnect(report)
+    assert answer.status_code == 500 and "planted" in reports[0] and "in _made" in reports[0]
+    assert holds(answer.content.decode() + reports[0], [made[0].token, made[0].pin]) == []

@@ -16,8 +16,7 @@ from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
-def operator(world, client, settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
+def operator(world, client):
     client.force_login(world.people["operator"])
 
 

@@ -110,6 +110,17 @@ def test_error_pages_carry_a_reference(client):
     assert re.search(r'reference <span class="mono">[0-9A-Za-z]{8,}', body)
 
 
+def test_the_key_that_searches_can_be_turned_off(client):
+    assert b"data-slash" in client.get("/clients/").content
+    assert client.post("/shortcut/", {"shortcut": "off"}).cookies["portal-shortcut"].value == "off"
+    for address in ("/", "/clients/", "/activity/", "/tenants/"):
+        page = client.get(address).content
+        assert b"data-slash" not in page and b"<kbd data-js>" not in page, address
+    assert b"It is off in this browser." in client.get(reverse("mfa_index")).content
+    client.post("/shortcut/", {"shortcut": "on"})
+    assert b"data-slash" in client.get("/tenants/").content
+
+
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", ""])
 def test_theme_goes_back_to_our_pages_only(client, target):
     answer = client.post("/theme/", {"theme": "dark", "next": target})

@@ -6,11 +6,6 @@ from clients.models import Status
 from clients.models.ids import new_ulid
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.COGNITO_WRITES_PER_SECOND = 0
-
-
 @pytest.fixture
 def support(world, client):
     client.force_login(world.people["support"])

@@ -41,6 +41,10 @@ def test_component_page_shows_both_themes_in_development_only(world, client, set
     for said in (
         "13% of its lifetime used",
         "Its lifetime is over",
+        "Out of sync",
+        "Attributes not published",
+        "Not yet delivered",
+        "Expiring soon",
         'class="slots',
         'class="callout bad"',
         "aria-invalid",

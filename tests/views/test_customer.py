@@ -192,3 +192,12 @@ def test_tenant_of_nobody_has_no_member_page(world):
     browser = Client()
     browser.force_login(world.people["developer"])
     assert browser.get(reverse("customer-home-as", args=["lumen"])).status_code == 404
+
+
+def test_requests_are_limited_for_a_person_and_a_client_and_say_when_no_mail_went(world, app_client, monkeypatch):
+    browser, page = signed_in(world, "developer"), reverse("change-request", args=[app_client.public_id])
+    with monkeypatch.context() as patched:
+        patched.setattr("clients.views.customer.send_change_request", lambda *args, **more: False)
+        assert "could not be mailed: tell" in text(browser.post(page, {"text": "More scopes"}, follow=True))
+    statuses = [browser.post(page, {"text": "More scopes"}).status_code for _ in range(11)]
+    assert statuses == [302] * 9 + [429, 429] and len(mail.outbox) == 9

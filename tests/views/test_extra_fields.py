@@ -23,8 +23,8 @@ from django.utils import timezone
 from clients.models import AppClient, AttributeDefinition, Role, Rotation, Secret, Tenant, User
 from clients.models.ids import new_ulid
 from clients.services import (
-    app_clients,
     attributes,
+    client_changes,
     client_states,
     handovers,
     operations,
@@ -224,7 +224,7 @@ def companions(world, app_client):
         world.sandbox.fault(operation, "throttle", times=10_000)
     stuck = {"access_token_seconds": 7200, "name": "stuck", "generation": shown.generation, "notes": "",
              "contact": None}  # fmt: skip
-    app_clients.change_settings(shown, operation_id=new_ulid(), **stuck, **said)
+    client_changes.change_settings(shown, operation_id=new_ulid(), **stuck, **said)
     create = reverse("client-create") + "?tenant=northwind&pool=prod"
     return token, [
         *rotating,
@@ -235,9 +235,8 @@ def companions(world, app_client):
 
 
 @pytest.fixture
-def desk(world, app_client, settings, monkeypatch):
-    settings.COGNITO_WRITES_PER_SECOND = 0  # nobody waits for a slot
-    monkeypatch.setattr(operations, "URGENT", timedelta(0))  # nor for an emergency that is put off
+def desk(world, app_client, monkeypatch):
+    monkeypatch.setattr(operations, "URGENT", timedelta(0))  # nobody waits for an emergency that is put off
     monkeypatch.setattr(revocations, "PATIENCE", 0.0)
     desk = Desk(world)
     desk.code, desk.of_member = handed_over(world)

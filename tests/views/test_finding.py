@@ -133,8 +133,7 @@ def used(make):
         ("attention=on", {"unsynced", "waiting", "being-made"}),
         ("undelivered=on", {"waiting"}),
         ("server=shipments", {"busy"}),
-        ("server=nobody", {"fresh", "idle", "busy", "unsynced", "doubled", "waiting", "being-made"}),
-        ("tenant=Acme+Robotics", {"fresh", "idle", "busy", "unsynced", "doubled", "waiting", "being-made"}),
+        ("tenant=northwind", {"fresh", "idle", "busy", "unsynced", "doubled", "waiting", "being-made"}),
         ("never_used=on&two_secrets=on", {"doubled"}),
     ],
 )
@@ -223,13 +222,14 @@ def chips(client, query):
 
 
 def test_list_shows_each_set_filter_as_a_link_that_drops_it(client, operator, company):
-    assert chips(client, "q=gold&status=active&tenant=northwind&idle=on&scope=&server=nobody") == [
+    assert chips(client, "q=gold&status=active&tenant=northwind&idle=on&scope=") == [
         ("Search: gold", "/clients/?status=active&tenant=northwind&idle=on"),
         ("Status: Active", "/clients/?q=gold&tenant=northwind&idle=on"),
         ("Tenant: Northwind Logistics", "/clients/?q=gold&status=active&idle=on"),
         ("Idle 90 days", "/clients/?q=gold&status=active&tenant=northwind"),
     ]
     assert chips(client, f"contact={operator.pk}") == [(f"Contact: {operator}", "/clients/")]
+    assert chips(client, "server=nobody") == [("Resource server: nobody (not there)", "/clients/")]
     assert chips(client, "") == []
 
 
@@ -285,3 +285,21 @@ def test_list_keeps_the_search_while_filtering(client, operator, company):
 def test_list_says_when_a_view_is_the_present_one(client, operator):
     body = client.get("/clients/?q=&status=&idle=on&tenant=").content.decode()
     assert '<a href="/clients/?idle=on" aria-current="page">Idle 90 days</a>' in body
+
+
+@pytest.mark.parametrize("query", ["scope=orders/gone", "tenant=nobody", "status=frozen", "contact=0", "pool=mars"])
+def test_a_filter_for_what_is_not_there_means_nothing_rather_than_everything(client, operator, company, query):
+    answer = client.get(f"/clients/?{query}")
+    page = html.unescape(answer.content.decode())
+    assert names(answer) == set() and f"{query.split('=')[1]} (not there)" in page
+    assert "What a filter asks for is not there any more" in page
+    export = b"".join(client.get(f"/clients/export.csv?{query}").streaming_content).decode()
+    assert len(export.splitlines()) == 1, "the head of the table alone"
+    assert "0 active clients" in client.get(f"/clients/rotate/?{query}").content.decode()
+
+
+def test_search_names_a_tenant_that_has_no_client_yet(client, operator, world):
+    page = client.get("/clients/", {"q": "acme rob"}).content.decode()
+    assert 'href="/tenants/acme-robotics/">Acme Robotics</a>' in page and "No client fits" in page
+    client.force_login(world.people["developer"])
+    assert "acme-robotics" not in client.get("/clients/", {"q": "acme rob"}).content.decode()

@@ -2,14 +2,19 @@
 not."""
 
 import re
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from clients.models import Handover, HandoverState, Secret, Tenant
-from clients.services import handovers
+from clients.errors import Conflict
+from clients.models import Handover, HandoverState, Secret, Tenant, User
+from clients.services import handovers, people, usage
+from clients.services.secrets import open_unshown
 from tests.conftest import ConfirmedClient
 from tests.support import PASSWORD
 
@@ -290,3 +295,96 @@ def test_member_of_another_tenant_meets_what_an_unknown_id_meets(world, stranger
         known = act(reverse(name, args=[offer.handover.public_id]))
         unknown = act(reverse(name, args=["0" * 26]))
         assert (known.status_code, unknown.status_code) == (404, 404), name
+
+
+# --- What came of a second look ---------------------------------------------------------------------------
+
+
+def test_support_sends_no_link_anew_whose_pin_nobody_would_know(world, app_client, monkeypatch):
+    Tenant.objects.update(contact_email="it@northwind.example")
+    monkeypatch.setattr("clients.services.handovers.random.randbelow", lambda most: 271828)
+    made = hand_over(signed_in(world, "operator"), app_client, to="mail", with_pin="on")
+    row, support = Handover.objects.get(), signed_in(world, "support")
+    page = text(support.get(reverse("handover-page", args=[row.public_id])))
+    assert "271828" in text(made) and "Make a new link" not in page and "271828" not in page
+    assert "an operator makes a new one" in page
+    assert support.post(reverse("handover-again", args=[row.public_id])).status_code == 403
+    assert Handover.objects.get().is_open and len(mail.outbox) == 1, "the link that works is left alone"
+
+
+def test_a_hand_over_ends_with_the_keep_period_and_nothing_is_shown_after_it(world, secret, visitor):
+    Tenant.objects.update(keep_days=1)
+    secret.refresh_from_db()
+    operator = world.people["operator"]
+    made = handovers.offer_by_link(secret, hours=168, with_pin=False, actor=operator)
+    assert made.handover.expires_at == secret.created_at + timedelta(days=1)
+    Secret.objects.update(created_at=timezone.now() - timedelta(days=1))
+    Handover.objects.update(expires_at=timezone.now() + timedelta(hours=1))  # the worker has not come
+    page = visitor.post(LINK, {"code": made.token, "show": "1"})
+    assert page.status_code == 409 and "keep period, which is over" in text(page) and shown(page) == []
+    secret.refresh_from_db()
+    with pytest.raises(Conflict, match="keep period"):
+        handovers.offer_again(Handover.objects.get(), actor=operator)
+    with pytest.raises(Conflict, match="keep period"):
+        open_unshown(secret)
+
+
+def test_an_offer_of_thirty_days_is_made_anew_for_the_longest_there_is(world, secret):
+    member = world.people["manager"]
+    until = timezone.now() + timedelta(days=30)
+    row = Handover.objects.create(
+        app_client=secret.app_client, secret=secret, member=member, created_by=member, expires_at=until
+    )
+    answer = signed_in(world, "operator").post(reverse("handover-again", args=[row.public_id]))
+    assert answer.status_code == 302 and Handover.objects.latest("id").is_open
+
+
+def test_a_mail_that_was_not_taken_is_not_told_as_sent(world, app_client, monkeypatch):
+    Tenant.objects.update(contact_email="it@northwind.example")
+    monkeypatch.setattr("clients.views.handovers.send_handover_link", lambda *args: False)
+    page = text(hand_over(signed_in(world, "operator"), app_client, to="mail", with_pin="on"))
+    assert "The link has not reached <b>it@northwind.example</b>" in page and "The portal mailed" not in page
+    row = Handover.objects.get()
+    page = text(signed_in(world, "operator").get(reverse("handover-page", args=[row.public_id])))
+    assert "By a link that was not mailed to it@northwind.example" in page
+
+
+def test_asking_that_reached_nobody_says_so_and_may_be_tried_again(visitor, offer, monkeypatch):
+    handovers.revoke(offer.handover, actor=offer.handover.created_by)
+    with monkeypatch.context() as patched:
+        patched.setattr("clients.views.handover_link.send_handover_asked", lambda handover: False)
+        page = text(visitor.post(LINK, {"code": offer.token, "ask": "1"}))
+    assert "could not be sent just now" in page and "knows" not in page
+    assert "knows</b> that you need a new link" in text(visitor.post(LINK, {"code": offer.token, "ask": "1"}))
+    assert len(mail.outbox) == 1
+
+
+def test_an_alarm_reaches_somebody_who_still_works_here(world, visitor, offer):
+    visitor.post(LINK, {"code": offer.token, "show": "1", "pin": offer.pin})
+    User.objects.filter(pk=world.people["operator"].pk).update(is_active=False)
+    visitor.post(LINK, {"code": offer.token, "alarm": "1"})
+    assert [letter.to for letter in mail.outbox] == [[world.people["administrator"].email]]
+
+
+def test_somebody_who_left_is_offered_nothing_any_more(world, secret):
+    member = world.people["developer"]
+    handovers.offer_to_member(secret, member, hours=24, actor=world.people["operator"])
+    people.deactivate(member, actor=world.people["administrator"])
+    assert Handover.objects.get().state == HandoverState.REVOKED
+
+
+def test_a_first_token_counts_for_the_secret_it_may_have_been_asked_for_with(world, offer, app_client, monkeypatch):
+    handovers.reveal_by_link(offer.handover, offer.pin, address="192.0.2.1")
+    seen = SimpleNamespace(per_day={}, last_issued_at=timezone.now(), reported_ending="")
+    monkeypatch.setattr("clients.services.usage.claims_table.usage_of", lambda *args: seen)
+    by = offer.handover.created_by
+    other = Secret.objects.create(app_client=app_client, ending="zzzz", state="new", created_by=by)
+    usage.refresh_usage(app_client)
+    assert Handover.objects.get().first_token_at is None, "of two secrets nobody knows which"
+    seen.reported_ending = offer.handover.secret.ending
+    usage.refresh_usage(app_client)
+    assert Handover.objects.get().first_token_at == seen.last_issued_at
+    Handover.objects.update(first_token_at=None)
+    Secret.objects.exclude(pk=other.pk).update(state="retired")
+    usage.refresh_usage(app_client)
+    assert Handover.objects.get().first_token_at is None

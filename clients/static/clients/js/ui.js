@@ -96,11 +96,11 @@
   // A page that shows a secret leaves nothing to come back to, and asks before it is left without saying "stored".
   const secret = document.querySelector("[data-secret-page]");
   if (secret) addEventListener("pagehide", () => secret.remove());
-  const stays = secret?.querySelector("form[data-stays]");
+  const stored = secret?.querySelector("form[data-stored]");
   const warn = (event) => event.preventDefault();
-  if (stays) {
+  if (stored) {
     addEventListener("beforeunload", warn);
-    stays.addEventListener("submit", () => removeEventListener("beforeunload", warn));
+    stored.addEventListener("submit", () => removeEventListener("beforeunload", warn));
   }
 
   document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
@@ -129,7 +129,7 @@
 
   document.addEventListener("keydown", (event) => {
     const search = document.querySelector("[data-slash]");
-    if (event.key !== "/" || !search || event.target.matches("input, textarea, select")) return;
+    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || !search || event.target.matches("input, textarea, select")) return;
     event.preventDefault();
     search.focus();
   });
