@@ -20,6 +20,7 @@ def fill(sandbox):
     """The demo's AWS account and two of its tenants."""
     sandbox.clear()
     facts = company.Company(sandbox.endpoint).build()
+    forget_other_servers(sandbox.aws("cognito-idp"), facts["user_pool_id"])
     admin = User.objects.create_user("administrator@portal.example", role=Role.ADMINISTRATOR)
     User.objects.create_user("operator@portal.example", PASSWORD, role=Role.OPERATOR, name="Olga")
     User.objects.create_user("support@portal.example", PASSWORD, role=Role.SUPPORT, name="Sam")
@@ -38,6 +39,13 @@ def fill(sandbox):
     for slug, name in (("northwind", "Northwind"), ("acme-robotics", "Acme Robotics")):
         tenants.create_tenant(actor=admin, slug=slug, name=name, values={"tier": "gold"})
     return sandbox
+
+
+def forget_other_servers(cognito, pool_id):
+    """The account outlives a test; what another test created there would be refused as taken."""
+    for server in cognito.list_resource_servers(UserPoolId=pool_id, MaxResults=50)["ResourceServers"]:
+        if server["Identifier"] not in company.EXAMPLE_CALLS:
+            cognito.delete_resource_server(UserPoolId=pool_id, Identifier=server["Identifier"])
 
 
 @pytest.fixture

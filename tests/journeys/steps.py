@@ -1,6 +1,7 @@
 """What a person does on the pages, and what must hold of each page they meet."""
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error
 
 from tests.support import PASSWORD
 
@@ -33,10 +34,20 @@ def faults(page):
     """What axe finds, and anything wider than the window; nothing can be asked of a page without JavaScript."""
     if not page.has_script:
         return []
-    found = [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in Axe().run(page).response["violations"]]
+    found = [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in violations(page)]
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         found.append("overflows sideways")
     return found
+
+
+def violations(page):
+    """What axe finds; asked once more where the page was replaced while it read, as after a click on a link."""
+    page.wait_for_load_state()
+    try:
+        return Axe().run(page).response["violations"]
+    except Error:
+        page.wait_for_load_state()
+        return Axe().run(page).response["violations"]
 
 
 def is_fit(page):
