@@ -10,6 +10,7 @@ from django.utils import timezone
 from clients.errors import scrubbed
 from clients.forms.url_filter import UrlFilter
 from clients.models import AppClient, AuditQuerySet, Outcome, Tenant, User
+from clients.models.audit import COMMAND_LINE, LINK
 
 PERIODS = {"1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days"}
 PORTAL = "portal"  # who did it, when it was nobody
@@ -99,7 +100,7 @@ def _of_tenant(tenant: str) -> Q:
 
 def _by(who: str) -> Q:
     if who == PORTAL:
-        return Q(actor__isnull=True)
+        return Q(actor__isnull=True) & ~Q(via=LINK) & ~Q(via__startswith=COMMAND_LINE)
     if who.isascii() and who.isdecimal() and len(who) < 19:
         return Q(actor=int(who))
     return Q(actor__in=User.objects.filter(Q(email__iexact=who) | Q(name__iexact=who)).values("pk"))

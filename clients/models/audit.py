@@ -28,6 +28,10 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         return self.filter(tenant_id=user.tenant_id)
 
 
+LINK = "link"  # an entry of somebody who had a hand-over link and no account
+COMMAND_LINE = "command"  # begins the way of whatever a command did
+
+
 class AuditEntry(models.Model):
     """Who did what to what, when, why, and what came of it. Persons by id: names resolve at display."""
 
@@ -56,6 +60,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.action} {self.outcome}"
+
+    @property
+    def who(self) -> str:
+        """In a word, also where it was no account."""
+        if self.actor:
+            return str(self.actor)
+        if self.via == LINK:
+            return "Holder of the link"
+        return "Command line" if self.via.startswith(COMMAND_LINE) else "Portal"
 
 
 class AuditOrigin(models.Model):

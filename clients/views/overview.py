@@ -30,6 +30,7 @@ class Check:
     title: str
     why: str = ""
     at: datetime | None = None
+    otherwise: str = "Not yet"  # in place of a time while it is not done
 
     @property
     def is_done(self) -> bool:
@@ -146,7 +147,8 @@ def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
         check(bool(app_client.pool.token_url), "The pool has a token URL",
               "" if app_client.pool.token_url else "The pool has no domain yet, so nobody can ask for a token."),
         check(made, "The app client exists in Cognito", "" if made else "It is being created.", app_client.created_at),
-        check(made and is_allowed, "It may ask for tokens", _why_none(app_client) if made and not is_allowed else ""),
+        Check("done" if made and is_allowed else "todo", "It may ask for tokens",
+              _why_none(app_client) if made and not is_allowed else "", otherwise="No" if made else "Not yet"),
         check(bool(scopes), "Scopes are allowed", held if scopes else "Without a scope every token request fails."),
         check(made and not undelivered and bool(delivered), "The secret is delivered",
               "It waits sealed until somebody is shown it." if undelivered else "", max(delivered, default=None)),

@@ -158,6 +158,19 @@ def test_one_entry_shows_what_differs_and_its_neighbours(world, client, trail, a
     assert answer.context["facts"] == [("x", 7)] and answer.context["fits"] and entry.hash in text(answer)
 
 
+@pytest.mark.parametrize(
+    ("via", "who"),
+    [("link", "Holder of the link"), ("command line, OS user root", "Command line"), ("portal", "Portal")],
+)
+def test_who_had_no_account_is_told_apart_from_the_portal(world, client, app_client, via, who):
+    entry = write("secret:show", via=via, app_client=app_client)
+    client.force_login(world.people["administrator"])
+    for page in ("/activity/", f"/activity/{entry.sequence}/", "/"):
+        assert who in text(client.get(page)), page
+    assert "Portal, portal" not in text(client.get(f"/activity/{entry.sequence}/"))
+    assert (entry.sequence in shown(client, "?who=portal")) == (via == "portal")
+
+
 def test_one_entry_says_when_it_was_tampered_with(world, client, trail):
     client.force_login(world.people["auditor"])
     page = f"/activity/{trail['client'].sequence}/"

@@ -7,7 +7,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from clients.models import AppClient, AuditEntry, Role, Tenant, User
+from clients.models import AppClient, AuditEntry, Role, SecretState, Tenant, User
 from clients.models.ids import new_ulid
 from clients.services import handovers, people, rotations, secrets
 from clients.views.words import WORDS
@@ -41,6 +41,18 @@ def test_home_shows_what_waits_to_the_one_it_is_for(world, app_client):
     )
     assert "credentials are waiting" in text(signed_in(world, "developer").get("/"))
     assert "credentials are waiting" not in text(signed_in(world, "manager").get("/"))
+
+
+def test_secret_that_is_being_made_is_not_said_to_last_for_ever(world, app_client):
+    app_client.secrets.update(state=SecretState.PENDING, expires_at=None)
+    page = text(signed_in(world, "developer").get("/"))
+    assert "is being made" in page and "without an end" not in page
+
+
+@pytest.mark.parametrize(("who", "heading"), [("manager", "Members"), ("administrator", "People")])
+def test_heading_of_people_is_the_word_of_their_menu(world, who, heading):
+    page = text(signed_in(world, who).get("/people/"))
+    assert re.search(rf"<h1>{heading} ", page) and re.search(rf">{heading}</a></li>", page)
 
 
 def test_home_without_clients_says_what_comes(world):
