@@ -28,12 +28,18 @@ from django.db import connection, transaction  # noqa: E402
 
 from clients.errors import PortalError  # noqa: E402
 from clients.models import AppClient, Rotation, Secret, Tenant, User, UserPool  # noqa: E402
+from clients.models.ids import new_ulid  # noqa: E402
 from clients.services import (  # noqa: E402
     app_clients,
     attributes,
+    bulk_rotations,
     catalogue,
     client_changes,
     client_states,
+    evidence,
+    handovers,
+    keys,
+    lifetimes,
     operations,
     reminders,
     revocations,
@@ -70,8 +76,12 @@ def change_attributes(pool: UserPool, said: Said) -> None:
     attributes.change_attributes(app_client, values={"rate_limit": "240"}, **form)
 
 
+def _newest() -> Secret:
+    return Secret.objects.select_related("app_client__pool", "app_client__tenant").order_by("-pk")[0]
+
+
 def reveal_secret(pool: UserPool, said: Said) -> None:
-    secrets.reveal_secret(Secret.objects.select_related("app_client").get(), actor=said["actor"])
+    secrets.reveal_secret(_newest(), actor=said["actor"])
 
 
 def pause_client(pool: UserPool, said: Said) -> None:
@@ -117,9 +127,39 @@ def revoke_secret(pool: UserPool, said: Said) -> None:
 
 
 def revoke_newest(pool: UserPool, said: Said) -> None:
-    leaked = Secret.objects.select_related("app_client__pool").order_by("-pk")[0]
+    leaked = _newest()
     wanted: Said = {"typed": leaked.ending, "reason": "published", "stop_now": False}
     revocations.revoke_secret(leaked, **wanted, **said)
+
+
+def hand_over(pool: UserPool, said: Said) -> None:
+    handovers.offer_to_member(_newest(), User.objects.get(role="developer"), hours=24, actor=said["actor"])
+
+
+def mark_stored(pool: UserPool, said: Said) -> None:
+    evidence.mark_stored(_newest(), actor=User.objects.get(role="manager"))
+
+
+def change_lifetime(pool: UserPool, said: Said) -> None:
+    app_client, form = _as_seen(said)
+    form.pop("operation_id")
+    lifetimes.change_lifetime(app_client, days=180, reason="", **form)
+
+
+def postpone_reminders(pool: UserPool, said: Said) -> None:
+    reminders.postpone(AppClient.objects.get(), until=None, reason="it is replaced anyway", actor=said["actor"])
+
+
+def rotate_many(pool: UserPool, said: Said) -> None:
+    """The run and what the worker begins of it."""
+    clients = AppClient.objects.all()
+    bulk_rotations.start_run(clients, actor=said["actor"], overlap_hours=24, reason="yearly", run_id=new_ulid())
+    bulk_rotations.advance_due()
+    operations.resume_due()
+
+
+def rotate_keys(pool: UserPool, said: Said) -> None:
+    keys.rotate_keys(actor=User.objects.get(role="administrator"), via="test")
 
 
 def create_server(pool: UserPool, said: Said) -> None:
@@ -162,6 +202,12 @@ ACTS = {
     "secret:revoke": revoke_secret,
     "revoke newest": revoke_newest,
     "extend": extend_overlap,
+    "hand over": hand_over,
+    "stored": mark_stored,
+    "lifetime": change_lifetime,
+    "postpone": postpone_reminders,
+    "bulk": rotate_many,
+    "rotate keys": rotate_keys,
     "resource_server:create": create_server,
     "resource_server:change": change_server,
     "resource_server:delete": delete_server,

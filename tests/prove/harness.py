@@ -118,11 +118,14 @@ def prepare(world: World, kind: str) -> None:
         client_states.pause_client(app_client, operation_id=new_ulid(), reason="holidays", **said)
     if kind.startswith("secret:"):
         secrets.reveal_secret(app_client.secrets.get(), **said)
-    if kind in ("secret:finish", "secret:cancel"):
+    if kind == "stored":
+        secrets.reveal_secret(app_client.secrets.get(), **said)
+    if kind in ("secret:finish", "secret:cancel", "stored"):
         rotations.start_rotation(app_client, operation_id=new_ulid(), overlap_hours=24, **said)
-    if kind == "secret:finish":
+    if kind in ("secret:finish", "stored"):
         new = Secret.objects.select_related("app_client").latest("pk")
         secrets.reveal_secret(new, **said)
+    if kind == "secret:finish":
         evidence.mark_stored(new, actor=world.people["manager"])
 
 
