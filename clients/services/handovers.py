@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from clients.errors import AlreadyShown, Conflict, InvalidInput, PortalError, refuse
-from clients.models import Handover, Outcome, Secret, SecretState, Status, Tenant, User
+from clients.models import AppClient, Handover, Outcome, Secret, SecretState, Status, Tenant, User
 from clients.models.handovers import PIN_TRIES
 from clients.sealing import SecretValue
 from clients.services import audit, restores
@@ -79,7 +79,6 @@ def offer_by_link(
 def _offer(secret: Secret, hours: int, actor: User, via: str, *, pin: str = "", **how: Any) -> Handover:
     app_client = secret.app_client
     restores.refuse_while_on()
-    refuse_leaving(app_client)
     refuse({"hours": [] if hours in HOURS else [f"A hand-over lasts one of {', '.join(map(str, HOURS))} hours."]})
     if app_client.status in (Status.CREATING, Status.DELETED):
         raise Conflict("The client is not there to be handed over." if app_client.status == Status.DELETED
@@ -89,6 +88,7 @@ def _offer(secret: Secret, hours: int, actor: User, via: str, *, pin: str = "", 
     handover = Handover(app_client=app_client, secret=secret, created_by=actor, expires_at=until, **how)
     handover.pin_hash = _pin_hash(handover, pin) if pin else ""
     with transaction.atomic():
+        _refuse_who_left_meanwhile(handover)
         if not Secret.objects.get(pk=secret.pk).can_be_shown:
             raise Conflict("This secret was shown or erased before and cannot be handed over. Rotate.")
         lapsed = Handover.objects.filter(secret=secret, ended_at=None, expires_at__lte=timezone.now())
@@ -101,6 +101,16 @@ def _offer(secret: Secret, hours: int, actor: User, via: str, *, pin: str = "", 
         detail = {"hours": hours, "pin": bool(pin), "link": handover.is_link, "member": handover.member_id}
         _note("create", handover, actor, via, **detail)
     return handover
+
+
+def _refuse_who_left_meanwhile(handover: Handover) -> None:
+    """Holds the rows whose change withdraws open hand-overs: whoever deletes, off-boards or deactivates at this moment
+    comes before this one, and is seen, or after it, and sees it."""
+    held = AppClient.objects.select_for_update(no_key=True, of=("self", "tenant")).select_related("tenant")
+    refuse_leaving(held.get(pk=handover.app_client_id))
+    member = handover.member
+    if member and not User.objects.select_for_update(no_key=True).filter(pk=member.pk, is_active=True).exists():
+        raise Conflict(f"{member} was deactivated at this moment: nobody would receive it.")
 
 
 def link_to(token: str) -> str:
