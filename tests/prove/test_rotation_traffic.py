@@ -24,6 +24,7 @@ SHARE = int(os.environ.get("PROVE_SHARE", "1"))
 ROTATIONS = max(50 // SHARE, 5)
 STOPS = max(100 // SHARE, 10)
 REFUSED = 400
+OVERLAPS = (0.5, 4.0)  # seconds from the delivery to the finishing, by chance
 OFTEN = 20.0  # tokens a second, or half of what the sandbox gives at rest
 
 
@@ -88,36 +89,39 @@ def customer(lasting_world):
 
 
 def rotate(world, customer, chance, *, carelessly=False):
-    """Start, deliver, the customer switches at some moment of the overlap, finish. `carelessly`: retired at once."""
+    """Start, deliver, the customer switches at some moment of the overlap, says so, and at its end it is finished; how
+    far into it they switched. `carelessly`: retired at once."""
     operator, app_client = world.people["operator"], AppClient.objects.select_related("pool", "tenant").get()
     rotations.start_rotation(app_client, actor=operator, operation_id=new_ulid(), overlap_hours=24)
     rotation = Rotation.objects.select_related("app_client__pool", "old_secret", "new_secret").order_by("-pk")[0]
     new = Secret.objects.select_related("app_client").get(pk=rotation.new_secret_id)
     value = secrets.reveal_secret(new, actor=operator).reveal()
-    switch = threading.Timer(chance.uniform(0, 0.3), lambda: setattr(customer, "value", value))
+    lasts = chance.uniform(*OVERLAPS)
+    moment = chance.uniform(0, lasts)
     said = {"actor": operator, "operation_id": new_ulid()}
     if carelessly:
         rotations.finish_rotation(rotation, typed=rotation.old_secret.ending, reason="in a hurry", **said)
         time.sleep(0.3)
-        switch.run()
-        return
-    switch.start()
-    switch.join()
-    time.sleep(customer.pause)  # what it had begun to ask with the old one
+        customer.value = value
+        return 0.0
+    time.sleep(moment)
+    customer.value = value
     evidence.mark_stored(new, actor=world.people["manager"])
+    time.sleep(max(lasts - moment, customer.pause))  # at least what it had begun to ask with the old one
     rotation.refresh_from_db()
     rotations.finish_rotation(rotation, **said)
+    return moment / lasts
 
 
 def test_fifty_rotations_lose_no_token(lasting_world, customer):
     seed = int(os.environ.get("PROVE_TRAFFIC") or random.randrange(10**6))
     print(f"PROVE_TRAFFIC={seed}")
     chance = random.Random(seed)
-    for _ in range(ROTATIONS):
-        rotate(lasting_world, customer, chance)
+    switched = [rotate(lasting_world, customer, chance) for _ in range(ROTATIONS)]
     assert customer.end() == [] and len(customer.answers) > ROTATIONS
     assert Rotation.objects.filter(state="finished").count() == ROTATIONS
-    print(f"{len(customer.answers)} tokens through {ROTATIONS} rotations")
+    shares = f"switched {min(switched):.0%} to {max(switched):.0%} into the overlap"
+    print(f"{len(customer.answers)} tokens through {ROTATIONS} rotations, {shares}")
 
 
 def test_control_retiring_at_once_does(lasting_world, customer):
