@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
@@ -40,6 +41,9 @@ def change_lifetime(
             reminders_reason="",
         )
         app_client.secrets.filter(state=SecretState.CURRENT).update(expires_at=ends_at)
+        # The client takes over the end of this one as soon as it is the only one.
+        newer = F("created_at") + timedelta(days=days) if days else None
+        app_client.secrets.filter(state=SecretState.NEW).update(expires_at=newer)
         detail = {"before": before, "after": after}
         audit.append("client:change_lifetime", Outcome.OK, actor=actor, via=via, app_client=app_client, detail=detail)
 

@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
 from clients.models import AuditEntry, Secret
+from clients.models.ids import new_ulid
+from clients.services import rotations, secrets
 from clients.services.lifetimes import change_lifetime
 
 
@@ -25,6 +27,19 @@ def test_change_lifetime_counts_from_when_the_secret_was_made(world):
     assert world.sandbox.calls() == [], "Cognito knows no end"
     detail = AuditEntry.objects.get(action="client:change_lifetime").detail
     assert (detail["before"]["days"], detail["after"]["days"]) == (180, 365)
+
+
+def test_the_secret_of_an_open_rotation_gets_the_new_end_too(world):
+    app_client, operator = world.create(), world.people["operator"]
+    secrets.reveal_secret(app_client.secrets.get(), actor=operator)
+    rotations.start_rotation(app_client, actor=operator, operation_id=new_ulid(), overlap_hours=24)
+    app_client.refresh_from_db()
+    change(world, app_client)
+    newer = app_client.secrets.get(state="new")
+    assert newer.expires_at == newer.created_at + timedelta(days=365)
+    change(world, app_client, days=None, reason="a satellite")
+    newer.refresh_from_db()
+    assert newer.expires_at is None
 
 
 def test_no_end_wants_its_reason(world):
