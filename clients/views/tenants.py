@@ -21,6 +21,7 @@ from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done
 from clients.views.progress import progress_of
+from clients.views.step_up import step_up
 
 PAGE = 25  # tenants in a list: its rows are the tallest
 MANY = 100  # what a tenant's line counts up to; its page counts further
@@ -159,6 +160,9 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
         return tenant_frame(request, tenant, "details", {"form": TenantForm.showing(tenant)})
     form = TenantForm(request.POST, tenant=tenant)
     if form.is_valid() and "edit" not in request.POST:
+        is_moved = form.cleaned_data["contact_email"] != tenant.contact_email  # where links with a secret may be mailed
+        if is_moved and (asked := step_up(request, back=reverse("tenant-page", args=[slug]))):
+            return asked
         try:
             if change_tenant(tenant, actor=person(request), **form.cleaned_data):
                 messages.success(request, "The details are saved.")

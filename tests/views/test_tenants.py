@@ -12,6 +12,8 @@ from django.urls import reverse
 from clients.models import AppClient, AuditEntry, Tenant, TenantStatus
 from clients.services import attributes, claims
 from clients.views import tenants
+from clients.views.step_up import PASSWORD as PASSWORD_FIELD
+from tests.support import PASSWORD
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +189,16 @@ def test_details_are_saved_once(client, world):
     assert "Nothing differs" not in text(again) and acts("tenant:change") == 1
     client.force_login(world.people["administrator"])  # who has not just saved the same
     assert "Nothing differs" in text(client.post("/tenants/northwind/details/", details(), follow=True))
+
+
+def test_the_address_links_are_mailed_to_changes_only_after_a_confirmation(world):
+    browser = Client()
+    browser.force_login(world.people["operator"])
+    asked = browser.post("/tenants/northwind/details/", details(contact_email="elsewhere@example.com"))
+    assert "Confirm that it is you" in text(asked) and acts("tenant:change") == 0
+    typed = details(contact_email="elsewhere@example.com", **{PASSWORD_FIELD: PASSWORD})
+    browser.post("/tenants/northwind/details/", typed)
+    assert Tenant.objects.get(slug="northwind").contact_email == "elsewhere@example.com"
 
 
 def test_details_refused_keep_what_was_typed(client):
