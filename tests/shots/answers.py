@@ -133,14 +133,14 @@ def refused_client(page: Page, facts: Facts) -> None:
 
 def refused_tenant(page: Page, facts: Facts) -> None:
     page.goto("/tenants/new/")
-    page.get_by_label("Name").first.fill("Northwind Logistics")
+    page.locator("main [name=name]").fill("Northwind")
     press(page, "Create tenant")
 
 
 def refused_server(page: Page, facts: Facts) -> None:
     page.goto("/scopes/new/")
     page.get_by_label("Identifier").fill("or ders")
-    page.get_by_label("Name").first.fill("Orders")
+    page.locator("main [name=name]").fill("Orders")
     press(page, "Create resource server")
 
 
