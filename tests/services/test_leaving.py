@@ -3,8 +3,8 @@
 import pytest
 
 from clients.errors import Conflict, InvalidInput
-from clients.models import AuditEntry, Invitation, Role, User
-from clients.services import people, tenant_changes
+from clients.models import AuditEntry, Handover, Invitation, Role, Tenant, User
+from clients.services import handovers, people, tenant_changes
 
 GOOD = "a long enough passphrase"
 
@@ -134,3 +134,16 @@ def test_nobody_joins_a_tenant_that_was_off_boarded(world):
     with pytest.raises(Conflict, match="off-boarded"):
         people.activate(manager, actor=administrator)
     assert not User.objects.get(pk=manager.pk).is_active and not Invitation.objects.filter(revoked_at=None).exists()
+
+
+def test_nothing_is_offered_to_who_left_since_the_form_was_read(world):
+    secret = world.create().secrets.get()
+    member, operator = world.people["developer"], world.people["operator"]
+    User.objects.filter(pk=member.pk).update(is_active=False)
+    assert member.is_active, "as the form knew them"
+    with pytest.raises(Conflict, match="was deactivated at this moment"):
+        handovers.offer_to_member(secret, member, hours=24, actor=operator)
+    Tenant.objects.filter(pk=member.tenant_id).update(status="off_boarded")
+    with pytest.raises(Conflict, match="was off-boarded"):
+        handovers.offer_by_link(secret, hours=24, with_pin=True, actor=operator)
+    assert not Handover.objects.exists()

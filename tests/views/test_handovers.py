@@ -388,15 +388,3 @@ def test_a_first_token_counts_for_the_secret_it_may_have_been_asked_for_with(wor
     Secret.objects.exclude(pk=other.pk).update(state="retired")
     usage.refresh_usage(app_client)
     assert Handover.objects.get().first_token_at is None
-
-
-def test_nothing_is_offered_to_who_left_since_the_form_was_read(world, secret):
-    member, operator = world.people["developer"], world.people["operator"]
-    User.objects.filter(pk=member.pk).update(is_active=False)
-    assert member.is_active, "as the form knew them"
-    with pytest.raises(Conflict, match="was deactivated at this moment"):
-        handovers.offer_to_member(secret, member, hours=24, actor=operator)
-    Tenant.objects.filter(pk=member.tenant_id).update(status="off_boarded")
-    with pytest.raises(Conflict, match="was off-boarded"):
-        handovers.offer_by_link(secret, hours=24, with_pin=True, actor=operator)
-    assert not Handover.objects.exists()
