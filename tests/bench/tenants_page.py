@@ -31,7 +31,7 @@ def rows(world: World) -> Iterator[tuple[str, float, str, bool]]:
 
 def _pages(world: World) -> dict[str, str]:
     """The list of tenants, and what else draws, counts or offers tenants."""
-    one = world.create()
+    one = world.create(name="one-among-many-tenants")
     rate_limit = AttributeDefinition.objects.get(claim_name="rate_limit")
     return {
         "tenants page": "/tenants/", "home": "/", "clients page": "/clients/", "activity": "/activity/",
