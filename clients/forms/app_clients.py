@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from clients.forms.numbers import RangeField
+from clients.forms.tenant_field import TenantField
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.models.ids import new_ulid
 from clients.validators import LONGEST, NAME_MAX, SHORTEST
@@ -86,8 +87,12 @@ class LifetimeForm(forms.Form):
 class TenantChoice(forms.Form):
     """Chosen first, by GET, so that the attributes stand filled in."""
 
-    tenant = forms.ModelChoiceField(Tenant.objects.all(), to_field_name="slug", empty_label="Choose a tenant")
+    tenant = TenantField(empty_label="Choose a tenant")
     pool = forms.ModelChoiceField(UserPool.objects.all(), to_field_name="environment", empty_label=None, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tenant"].offer()  # type: ignore[attr-defined]
 
 
 class CreateForm(forms.Form):

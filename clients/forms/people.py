@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from clients.forms.tenant_field import TenantField
 from clients.models import TENANT_ROLES, Role, Tenant, User
 from clients.services.people import roles_given_by
 
@@ -13,10 +14,9 @@ class InviteForm(forms.Form):
 
     email = forms.EmailField(max_length=254, label="Email", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField()
-    tenant = forms.ModelChoiceField(
-        Tenant.objects.none(), required=False, to_field_name="slug", empty_label="None: staff",
-        help_text="For managers and developers: whose they are.",
-    )  # fmt: skip
+    tenant = TenantField(
+        required=False, empty_label="None: staff", help_text="For managers and developers: whose they are."
+    )
 
     def __init__(self, *args: Any, inviter: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,8 +26,7 @@ class InviteForm(forms.Form):
         if inviter.role == Role.MANAGER:
             del self.fields["tenant"]
         else:
-            tenant: Any = self.fields["tenant"]
-            tenant.queryset = Tenant.objects.all()
+            self.fields["tenant"].offer()  # type: ignore[attr-defined]
 
     @property
     def whose(self) -> Tenant | None:

@@ -80,9 +80,10 @@ def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | 
 def client_create(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_create_client)
-    choice = TenantChoice(request.POST if request.method == "POST" else request.GET)
+    chosen = request.POST if request.method == "POST" else request.GET
+    choice = TenantChoice(chosen if chosen.get("tenant") else None, initial=request.GET.dict())
     if not choice.is_valid():
-        empty = {"nav": "clients", "choice": TenantChoice(initial=request.GET.dict()), "pools": _pools()}
+        empty = {"nav": "clients", "choice": choice, "pools": _pools()}
         empty["no_tenants"] = not Tenant.objects.exists()
         return render(request, "clients/client_create.html", empty, status=422 if request.method == "POST" else 200)
     pool = choice.cleaned_data["pool"] or UserPool.objects.first()
