@@ -17,6 +17,7 @@ from clients.services import audit
 def mark_stored(secret: Secret, *, actor: User, via: str = "web") -> None:
     """Records "I've stored it" as evidence; the first one counts."""
     with transaction.atomic():
+        hold_rotations(secret.app_client_id)
         first = Secret.objects.filter(pk=secret.pk, delivered_at__isnull=False, stored_at__isnull=True)
         if first.update(stored_at=timezone.now()):
             audit.append(
@@ -56,6 +57,13 @@ def acknowledge(rotation: Rotation, *, actor: User | None, via: str = "web") -> 
                 new=new.ending,
                 both_until=rotation.ends_at.isoformat() if rotation.ends_at else "",
             )
+
+
+def hold_rotations(app_client_id: int) -> None:
+    """First in every transaction that ends or changes one: whoever waits then sees what the other did, and nobody holds
+    the head of the trail while they wait (PostgreSQL; SQLite lets one writer in at a time)."""
+    rows = Rotation.objects.select_for_update(no_key=True).filter(app_client=app_client_id).order_by("pk")
+    list(rows.values_list("pk", flat=True))
 
 
 def acknowledge_stored(secret: Secret, *, actor: User | None, via: str) -> None:

@@ -20,7 +20,7 @@ from clients.models import AppClient, Handover, Outcome, Secret, SecretState, St
 from clients.models.handovers import PIN_TRIES
 from clients.sealing import SecretValue
 from clients.services import audit, restores
-from clients.services.evidence import acknowledge_stored, take_back_word
+from clients.services.evidence import acknowledge_stored, hold_rotations, take_back_word
 from clients.services.rotations import request_rotation
 from clients.services.secrets import keeps_until, open_unshown, refuse_kept_too_long, refuse_leaving, reveal_secret
 
@@ -243,6 +243,7 @@ def mark_stored(handover: Handover, *, actor: User | None, via: str = "link") ->
     """ "I've stored it": evidence, for the hand-over and its secret; the first one counts."""
     now = timezone.now()
     with transaction.atomic():
+        hold_rotations(handover.app_client_id)
         first = Handover.objects.filter(pk=handover.pk, shown_at__isnull=False, stored_at=None)
         if first.update(stored_at=now):
             Secret.objects.filter(pk=handover.secret_id, stored_at=None).update(stored_at=now)
@@ -256,6 +257,7 @@ def sound_alarm(handover: Handover) -> bool:
     nothing by itself: it is told to staff, and a rotation waits for them. That the new secret is in use nobody takes
     from this link any more."""
     with transaction.atomic():
+        hold_rotations(handover.app_client_id)
         first = Handover.objects.filter(pk=handover.pk, alarm_at=None).exclude(shown_at=None)
         if not first.update(alarm_at=timezone.now()):
             return False

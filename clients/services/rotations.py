@@ -18,7 +18,7 @@ from clients.models import (
     User,
 )
 from clients.services import secrets
-from clients.services.evidence import note
+from clients.services.evidence import hold_rotations, note
 from clients.services.operations import begin, find_repeated, run_once
 from clients.services.secret_records import alive_secrets, foreign_sentence
 from clients.services.secret_steps import CANCEL, FINISH, ROTATE
@@ -201,6 +201,7 @@ def _end(
         return repeated
 
     def write() -> Operation:
+        hold_rotations(rotation.app_client_id)
         app_client = AppClient.objects.select_related("pool", "tenant").get(pk=rotation.app_client_id)
         mine = Rotation.objects.filter(pk=rotation.pk, state__in=FROM[kind])
         if kind == FINISH:
