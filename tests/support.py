@@ -9,10 +9,12 @@ from typing import Any
 
 import boto3
 from allauth.account.models import EmailAddress
+from django.utils import timezone
 
-from clients.models import AppClient, Role, Tenant, User, UserPool
+from clients.models import TENANT_ROLES, AppClient, Role, Tenant, User, UserPool
 from clients.models.ids import new_ulid
 from clients.services import app_clients, attributes, catalogue, pools, tenants
+from tests import company_rows
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  (test logins)
 REGION = "eu-west-1"
@@ -23,6 +25,7 @@ class Sandbox:
 
     def __init__(self, endpoint: str, state_dir: Path) -> None:
         self.endpoint, self.state_dir = endpoint, state_dir
+        self._clients: dict[str, Any] = {}  # each new one reads its service's model again
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
         token = (self.state_dir / "control-token").read_text().strip()
@@ -53,7 +56,9 @@ class Sandbox:
         return [call["operation"] for call in self.calls() if not call["operation"].startswith(reading)]
 
     def aws(self, service: str) -> Any:
-        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint)
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=REGION, endpoint_url=self.endpoint)
+        return self._clients[service]
 
 
 @dataclass
@@ -109,45 +114,51 @@ def make_remote_pool(sandbox: Sandbox) -> tuple[Any, str, str, str]:
     return cognito, pool_id, *tables
 
 
+PEOPLE = {role.value: f"{role}@{'northwind' if role in TENANT_ROLES else 'portal'}.example" for role in Role}
+_kept: list[company_rows.Rows] = []  # empty until the first company of this process is made
+
+
 def make_world(sandbox: Sandbox) -> World:
+    """A pool of its own in the sandbox, and the company's rows for it in a database without any."""
     cognito, pool_id, claims_table, usage_table = make_remote_pool(sandbox)
     domain = cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"]["Domain"]
-    admin = User.objects.create_user("administrator@portal.example", PASSWORD, role=Role.ADMINISTRATOR, name="Ada")
+    names = {"pool": pool_id, "claims": claims_table, "usage": usage_table, "domain": domain, "at": sandbox.endpoint}
+    if _kept:
+        company_rows.lay(_kept[0], names)
+        UserPool.objects.update(checked_at=timezone.now())  # connecting it has just looked
+    else:
+        _make_rows(names)
+        _kept.append(company_rows.keep(names))
+    people = {user.role: user for user in User.objects.all()}
+    pool = UserPool.objects.get(user_pool_id=pool_id)
+    return World(sandbox, pool, {tenant.slug: tenant for tenant in Tenant.objects.all()}, people, cognito)
+
+
+def _make_rows(names: dict[str, str]) -> None:
+    admin = User.objects.create_user(PEOPLE["administrator"], PASSWORD, role=Role.ADMINISTRATOR, name="Ada")
     pool = pools.connect_pool(
-        actor=admin,
-        environment="prod",
-        region=REGION,
-        user_pool_id=pool_id,
-        claims_table=claims_table,
-        usage_table=usage_table,
-        trigger_mode="observe",
-        token_url=f"{sandbox.endpoint}/_domain/{domain}/oauth2/token",
-        jwks_url=f"{sandbox.endpoint}/{pool_id}/.well-known/jwks.json",
-    )
+        actor=admin, environment="prod", region=REGION, user_pool_id=names["pool"], claims_table=names["claims"],
+        usage_table=names["usage"], trigger_mode="observe",
+        token_url=f"{names['at']}/_domain/{names['domain']}/oauth2/token",
+        jwks_url=f"{names['at']}/{names['pool']}/.well-known/jwks.json",
+    )  # fmt: skip
     for identifier in ("orders", "shipments"):
         catalogue.adopt_resource_server(pool, actor=admin, identifier=identifier)
     attributes.define_attribute(
         actor=admin, claim_name="tier", type="choice", choices=["silver", "gold"], is_required=True
     )
     attributes.define_attribute(actor=admin, claim_name="rate_limit", type="integer", default=60, is_overridable=True)
-    rows = {
-        slug: tenants.create_tenant(actor=admin, slug=slug, name=name, values={"tier": tier})
-        for slug, name, tier in (
-            ("northwind", "Northwind Logistics", "gold"),
-            ("acme-robotics", "Acme Robotics", "silver"),
-        )
-    }
-    people = {Role.ADMINISTRATOR.value: admin}
-    for role in (Role.OPERATOR, Role.SUPPORT, Role.AUDITOR):
-        people[role.value] = User.objects.create_user(f"{role}@portal.example", PASSWORD, role=role, name=role.label)
-    for role in (Role.MANAGER, Role.DEVELOPER):
-        people[role.value] = User.objects.create_user(
-            f"{role}@northwind.example", PASSWORD, role=role, name=role.label, tenant=rows["northwind"]
-        )
-    EmailAddress.objects.bulk_create(  # as accepting an invitation leaves it
-        EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in people.values()
+    northwind = tenants.create_tenant(
+        actor=admin, slug="northwind", name="Northwind Logistics", values={"tier": "gold"}
     )
-    return World(sandbox, pool, rows, people, cognito)
+    tenants.create_tenant(actor=admin, slug="acme-robotics", name="Acme Robotics", values={"tier": "silver"})
+    for role in (Role.OPERATOR, Role.SUPPORT, Role.AUDITOR):
+        User.objects.create_user(PEOPLE[role], PASSWORD, role=role, name=role.label)
+    for role in TENANT_ROLES:
+        User.objects.create_user(PEOPLE[role], PASSWORD, role=role, name=role.label, tenant=northwind)
+    EmailAddress.objects.bulk_create(  # as accepting an invitation leaves it
+        EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in User.objects.all()
+    )
 
 
 def drop_audit_triggers(connection: Any) -> None:
