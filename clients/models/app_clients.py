@@ -217,6 +217,11 @@ class AppClient(models.Model):
         return ceil((self.tokens_until(now) - now) / timedelta(minutes=1))
 
     @property
+    def is_changeable(self) -> bool:
+        """It stands in Cognito, so what it may do there can be changed."""
+        return self.client_id is not None and self.status in (Status.ACTIVE, Status.ROTATING, Status.PAUSED)
+
+    @property
     def is_published(self) -> bool:
         return self.published_version >= self.document_version
 

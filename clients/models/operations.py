@@ -50,6 +50,11 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
         return self.filter(Q(state=OperationState.WAITING) | left | (ended & ~is_overtaken()))
 
+    def unfinished(self) -> "OperationQuerySet":
+        """Still at work, or ended without success and not overtaken by a later one about the same."""
+        ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
+        return self.filter(Q(state__in=LIVE) | (ended & ~is_overtaken()))
+
     def not_made_good(self) -> "OperationQuerySet":
         """What it wanted has not reached Cognito: not done, nor anything later about the same."""
         made_good = _later().filter(SAME, state=OperationState.DONE)

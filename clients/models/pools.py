@@ -74,6 +74,11 @@ class UserPool(models.Model):
             return "The pool is on the Lite plan; machine tokens get claims on Essentials or Plus only."
         return ""
 
+    @property
+    def reports_use(self) -> bool:
+        """Cognito tells of no token: the portal's trigger notes what is known of use (cognito_facts section 9)."""
+        return not self.why_no_claims
+
     def __str__(self) -> str:
         return self.environment
 

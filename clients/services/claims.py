@@ -321,8 +321,12 @@ def publish_due(limit: int = 100) -> int:
 
 def why_not_in_token(app_client: AppClient) -> str:
     """Empty when the next token will carry the claims; else the reason, in a sentence."""
+    if app_client.status == Status.PAUSED:
+        return "Paused: no token is issued until it is resumed."
     if app_client.pool.why_no_claims:
         return app_client.pool.why_no_claims
+    if app_client.status == Status.CREATING:
+        return "They are published as the last step of creating the client."
     if not app_client.is_published:
         return "The attributes are saved but not published yet. The portal goes on by itself."
     return ""

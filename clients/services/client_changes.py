@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from clients.aws.cognito import Described
 from clients.errors import Conflict, InvalidInput, Throttled, refuse
-from clients.models import AppClient, Operation, Status, User
+from clients.models import AppClient, Operation, User
 from clients.services import claims, contacts
 from clients.services.app_clients import assignable, client_of, gateway_for, is_taken, mark_of, taken
 from clients.services.operations import Record, begin, find_repeated, run_once, step
@@ -112,7 +112,7 @@ def _keep_older(app_client: AppClient, seconds: int | None) -> None:
 
 
 def _must_be_changeable(app_client: AppClient) -> None:
-    if app_client.status not in (Status.ACTIVE, Status.ROTATING, Status.PAUSED) or not app_client.client_id:
+    if not app_client.is_changeable:
         raise Conflict(f"A client that is {app_client.get_status_display().lower()} cannot be changed.")
 
 

@@ -124,6 +124,28 @@ def operation_state(operation: Operation) -> SafeString:
     return _mark(*OPERATION_ICONS[OperationState(operation.state)], operation.get_state_display())
 
 
+@register.filter
+def how_far(operation: Operation) -> str:
+    """What became of a change so far and what comes next, in plain sentences."""
+    state = OperationState(operation.state)
+    if state == OperationState.WAITING:
+        goes_on = "looks what came of it" if operation.step_in_flight else "goes on by itself"
+        return f"{operation.last_error} The portal {goes_on} {_soon(operation.next_try_at)}.".strip()
+    if state == OperationState.REFUSED:
+        return f"{operation.last_error} It does not go on by itself.".strip()
+    return {
+        OperationState.RUNNING: "It is in progress.", OperationState.DONE: "It is done.",
+        OperationState.GIVEN_UP: operation.last_error or "It was given up.",
+    }[state]  # fmt: skip
+
+
+def _soon(moment: datetime) -> str:
+    seconds = (moment - timezone.now()).total_seconds()
+    if seconds <= 0:
+        return "any moment now"
+    return f"in {_distance(seconds)}" if seconds >= 60 else "within a minute"
+
+
 @register.simple_tag
 def outcome(entry: Any) -> SafeString:
     return _mark(*OUTCOME_ICONS[Outcome(entry.outcome)], entry.get_outcome_display())

@@ -46,7 +46,8 @@ def _editor(
     mark_problems(lines, preview.problems)
     context = {
         "form": form, "lines": lines, "preview": preview, "why_not": claims.why_not_in_token(app_client),
-        "may_change": permissions.can_change_attributes(person(request)) and any(not line.is_fixed for line in lines),
+        "may_change": permissions.can_change_attributes(person(request)) and app_client.is_changeable
+        and any(not line.is_fixed for line in lines),
     }  # fmt: skip
     return client_page(request, app_client, "attributes", context, status=status)
 

@@ -12,6 +12,7 @@ from clients.models import (
     AppClient,
     AttributeDefinition,
     Handover,
+    Operation,
     Rotation,
     RotationState,
     Secret,
@@ -22,7 +23,12 @@ from clients.models import (
 from clients.templatetags.portal import living, tab_address
 from clients.views.conflicts import conflict_told
 from clients.views.fetching import Acting, acting, person
+from clients.views.words import WORDS
 
+LOCKED = {
+    Status.CREATING: "It can be changed once it is created.",
+    Status.DELETED: "It is deleted: nothing about it can be changed any more.",
+}
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
 
 
@@ -30,12 +36,19 @@ def tabs_for(user: User, app_client: AppClient, acting: Acting | None = None) ->
     """(URL name, address, label, how many there are behind it) of what this person may open."""
     may_get_snippets = permissions.can_get_snippets(acting.by if acting else user) and app_client.client_id
     shown = [tab for tab in TABS if tab != "snippets" or may_get_snippets]
+    if app_client.status == Status.DELETED:
+        shown = ["overview", "secrets", "activity"]
     counts = {
         "secrets": len(living(app_client)), "scopes": app_client.scopes.count(),
         "attributes": 1 + AttributeDefinition.objects.filter(retired_at__isnull=True).count(),  # and the tenant itself
     }  # fmt: skip
     slug = acting.tenant.slug if acting else ""
     return [(f"client-{t}", tab_address(app_client, t, slug), t.capitalize(), counts.get(t)) for t in shown]
+
+
+def unfinished(app_client: AppClient) -> Operation | None:
+    """The last change that is still at work, or ended without success and was not made good since."""
+    return app_client.operations.unfinished().first()
 
 
 def secret_to_show(user: User, app_client: AppClient) -> Secret | None:
@@ -88,14 +101,20 @@ def client_page(
     request: HttpRequest, app_client: AppClient, tab: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     user, staff = person(request), acting(request)
+    is_there = bool(app_client.client_id) and app_client.status != Status.DELETED
+    # Errors of AWS are the staff's business.
+    change = unfinished(app_client) if user.is_staff_member else None
     frame = {
         "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
         "handover": open_handover(staff.by if staff else user, app_client),
         "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,
         "may_resume": app_client.status == Status.PAUSED and permissions.can_resume_client(user),
-        "may_get_token": permissions.can_get_token(user) and app_client.client_id,
-        "may_get_snippets": permissions.can_get_snippets(user) and app_client.client_id,
+        "change": change, "changed": WORDS.get(change.kind, change.kind) if change else "",
+        "may_retry": permissions.can_retry_operation(user),
+        "locked": LOCKED.get(Status(app_client.status), ""),
+        "may_get_token": permissions.can_get_token(user) and is_there,
+        "may_get_snippets": permissions.can_get_snippets(user) and is_there,
         "finish_next": rotation_to_finish(user, app_client),
         "rotate_next": permissions.can_rotate_secret(user) and app_client.status == Status.ACTIVE
         and app_client.last_token_at is not None and len(living(app_client)) == 1,

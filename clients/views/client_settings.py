@@ -34,7 +34,7 @@ def _page(
     user, at = person(request), app_client.status
     context = {
         "lifetime": lifetime or LifetimeForm.showing(app_client), "form": form,
-        "may_change": permissions.can_change_settings(user),
+        "may_change": permissions.can_change_settings(user) and app_client.is_changeable,
         "minutes": app_client.access_token_seconds // 60,
         "may_pause": permissions.can_pause_client(user) and at in (Status.ACTIVE, Status.ROTATING),
         "may_resume": permissions.can_resume_client(user) and at == Status.PAUSED,

@@ -13,10 +13,10 @@ from clients.forms.client_states import ReasonForm, TypedForm
 from clients.forms.errors import add_refusals
 from clients.models import AppClient, Operation
 from clients.services.client_states import delete_client, pause_client, resume_client
+from clients.views.checklist import drift_in_words
 from clients.views.client_page import client_page
 from clients.views.fetching import Predicate, get_app_client, person, signed_in
 from clients.views.outcome import refused, say_outcome
-from clients.views.overview import drift_in_words
 from clients.views.step_up import step_up
 
 

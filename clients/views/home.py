@@ -11,9 +11,9 @@ from clients import permissions
 from clients.attention import Attention, Figures, Item, figures, room, setup_done, what_needs_attention
 from clients.forms.filters import SAVED, TICKS
 from clients.models import AuditEntry, Outcome, User
+from clients.views.checklist import drift_in_words
 from clients.views.customer import customer_home
 from clients.views.fetching import person, signed_in
-from clients.views.overview import drift_in_words
 from clients.views.words import WORDS
 
 RECENT = 8

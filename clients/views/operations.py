@@ -1,13 +1,12 @@
 """Operations: what the portal still owes Cognito, and what it gave up."""
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from clients import permissions
 from clients.errors import PortalError
-from clients.models import Operation, OperationState, ResourceServer, UserPool
+from clients.models import Operation, ResourceServer, UserPool
 from clients.services.operations import retry_operation
 from clients.views.fetching import get_operation, need, person, signed_in
 from clients.views.listing import cut
@@ -24,7 +23,7 @@ def operation_list(request: HttpRequest) -> HttpResponse:
     view = request.GET.get("view", "")
     rows = Operation.objects.select_related("app_client", "actor", "pool")
     if view not in VIEWS or not view:  # what an ended one left undone counts until a later change made it good
-        rows = rows.filter(Q(state=OperationState.RUNNING) | Q(pk__in=Operation.objects.stuck().values("pk")))
+        rows = rows.unfinished()
     after = request.GET.get("after", "")
     page, following = cut(rows, key="id", after=after if after.isalnum() else "")
     context = {

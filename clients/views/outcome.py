@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from clients.errors import AwsError, NotReady, PortalError
 from clients.models import AuditEntry, Operation, OperationState, User
+from clients.templatetags.portal import how_far
 from clients.views.errors import aws_away, conflict, error_page
 
 
@@ -19,10 +20,9 @@ def say_outcome(request: HttpRequest, operation: Operation | None, done: str) ->
         sentence = "What came of this could not be written down yet. The portal looks and goes on by itself."
         messages.warning(request, sentence)
     elif operation.is_live:
-        sentence = f"This has not reached Cognito yet. {operation.last_error} The portal looks and goes on by itself."
-        messages.warning(request, sentence)
+        messages.warning(request, f"This is not finished yet. {how_far(operation)}")
     else:
-        messages.error(request, f"Cognito refused the change. {operation.last_error}")
+        messages.error(request, f"This did not succeed. {how_far(operation)}")
 
 
 def just_done(actor: User, action: str, **about: Any) -> bool:

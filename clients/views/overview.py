@@ -1,19 +1,20 @@
 """A client at a glance: is it in order, where it asks for tokens, what the next one will carry."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from math import ceil
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from clients import permissions
-from clients.models import AppClient, Operation, Status
+from clients.models import AppClient, Operation, OperationState, Status
 from clients.services import claims
 from clients.services.usage import KEPT_DAYS
-from clients.templatetags.portal import is_undelivered
-from clients.views.client_page import client_page
-from clients.views.fetching import get_app_client, person, signed_in
+from clients.views.checklist import Check, checklist, scopes_there
+from clients.views.client_page import client_page, unfinished
+from clients.views.fetching import acting, get_app_client, person, signed_in
 
 WASTEFUL = 3  # times what one server needs: a few servers may share a client
 REMAINING = (
@@ -22,19 +23,6 @@ REMAINING = (
     ("list-secrets", "Learn the secret’s id", "Needed to rotate it later."),
     ("publish", "Publish the attributes", "The trigger reads them when a token is asked for."),
 )
-
-
-@dataclass(frozen=True)
-class Check:
-    state: str  # done, todo, now
-    title: str
-    why: str = ""
-    at: datetime | None = None
-    otherwise: str = "Not yet"  # in place of a time while it is not done
-
-    @property
-    def is_done(self) -> bool:
-        return self.state == "done"
 
 
 @dataclass(frozen=True)
@@ -76,24 +64,29 @@ def traffic(app_client: AppClient) -> Traffic | None:
 @signed_in("GET")
 def client_overview(request: HttpRequest, public_id: str) -> HttpResponse:
     app_client = get_app_client(request, public_id, permissions.can_view_clients)
-    scopes = list(app_client.scopes.values_list("full_name", flat=True))
-    operation = app_client.operations.first()
-    # Errors of AWS are the staff's business; members see how far it is.
-    is_told = operation is not None and operation.state != "done" and person(request).is_staff_member
-    checks = checklist(app_client, scopes)
+    if app_client.status == Status.DELETED:
+        return client_page(request, app_client, "deleted", _end_of(app_client))
+    change = unfinished(app_client)
+    checks = checklist(person(request), app_client, change, has_fixes=acting(request) is None)
     context = {
         "checks": checks,
         "done": sum(check.is_done for check in checks),
         "preview": claims.preview(
-            app_client.pool, app_client.tenant, claims.overrides_of(app_client), scopes=scopes, app_client=app_client,
-            access_token_seconds=app_client.access_token_seconds,
+            app_client.pool, app_client.tenant, claims.overrides_of(app_client), app_client=app_client,
+            scopes=scopes_there(app_client, change), access_token_seconds=app_client.access_token_seconds,
         ),
         "why_not": claims.why_not_in_token(app_client), "traffic": traffic(app_client),
-        "operation": operation if is_told else None,
-        "remaining": remaining(operation) if app_client.status == Status.CREATING else [],
-        "may_retry": permissions.can_retry_operation(person(request)),
+        "remaining": remaining(change) if app_client.status == Status.CREATING else [],
+        "may_rotate": permissions.can_rotate_secret(person(request)) and app_client.status == Status.ACTIVE,
     }  # fmt: skip
     return client_page(request, app_client, "overview", context)
+
+
+def _end_of(app_client: AppClient) -> dict[str, Any]:
+    """When it was deleted and by whom, and until when tokens issued before may still be taken for good."""
+    deleted = app_client.operations.filter(kind="client:delete", state=OperationState.DONE).first()
+    at = deleted.finished_at if deleted else None
+    return {"deleted": deleted, "tokens_until": app_client.tokens_until(at) if at else None}
 
 
 def remaining(operation: Operation | None) -> list[Check]:
@@ -104,57 +97,3 @@ def remaining(operation: Operation | None) -> list[Check]:
     at = names.index(operation.step) if operation and operation.step in names else 0
     states = ["done" if n < at else "now" if n == at else "todo" for n in range(len(shown))]
     return [Check(state, title, why) for state, (_, title, why) in zip(states, shown, strict=True)]
-
-
-def _why_none(app_client: AppClient) -> str:
-    if app_client.status == Status.PAUSED:
-        return "Paused: nobody gets a token until it is resumed."
-    return "Somebody took the client-credentials flow away in Cognito."
-
-
-DRIFT = {
-    "name": "the name",
-    "scopes": "the scopes",
-    "access_token_seconds": "the token validity",
-    "flow": "the client-credentials flow",
-    "secrets": "its secrets",
-    "document": "the published attributes",
-}
-
-
-def drift_in_words(app_client: AppClient) -> str:
-    if app_client.drift == ["missing"]:
-        return "Cognito does not know this client any more. Somebody deleted it outside the portal."
-    if app_client.drift:
-        different = ", ".join(DRIFT.get(name, name) for name in app_client.drift)
-        return f"In Cognito {different} differ from what stands here. Somebody changed it outside the portal."
-    return "" if app_client.observed_at else "Not compared yet; the portal looks within minutes."
-
-
-def checklist(app_client: AppClient, scopes: list[str]) -> list[Check]:
-    """What a first token needs, in the order it has to come true."""
-    undelivered, why_not = is_undelivered(app_client), claims.why_not_in_token(app_client)
-    made = app_client.client_id is not None
-    is_allowed = app_client.status != Status.PAUSED and "flow" not in app_client.drift
-    is_in_sync = app_client.observed_at is not None and not app_client.drift
-    held = f"{len(scopes)} of 50 scopes"
-    delivered = [s.delivered_at for s in app_client.secrets.all() if s.delivered_at]
-
-    def check(is_done: bool, title: str, why: str = "", at: datetime | None = None) -> Check:
-        return Check("done" if is_done else "todo", title, why, at if is_done else None)
-
-    return [
-        check(bool(app_client.pool.token_url), "The pool has a token URL",
-              "" if app_client.pool.token_url else "The pool has no domain yet, so nobody can ask for a token."),
-        check(made, "The app client exists in Cognito", "" if made else "It is being created.", app_client.created_at),
-        Check("done" if made and is_allowed else "todo", "It may ask for tokens",
-              _why_none(app_client) if made and not is_allowed else "", otherwise="No" if made else "Not yet"),
-        check(bool(scopes), "Scopes are allowed", held if scopes else "Without a scope every token request fails."),
-        check(made and not undelivered and bool(delivered), "The secret is delivered",
-              "It waits sealed until somebody is shown it." if undelivered else "", max(delivered, default=None)),
-        check(is_in_sync, "It matches Cognito", drift_in_words(app_client),
-              app_client.observed_at),
-        check(not why_not, "The attributes reach the token", why_not),
-        check(app_client.last_token_at is not None, "A first token was issued",
-              "" if app_client.last_token_at else "Never used so far.", app_client.last_token_at),
-    ]  # fmt: skip

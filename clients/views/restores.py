@@ -11,9 +11,9 @@ from clients.forms.errors import add_refusals
 from clients.forms.rotations import LeaveRestoreForm
 from clients.models import Restore
 from clients.services import restores
+from clients.views.checklist import DRIFT
 from clients.views.fetching import need, person, signed_in
 from clients.views.outcome import refused
-from clients.views.overview import DRIFT
 from clients.views.step_up import step_up
 
 

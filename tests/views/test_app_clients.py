@@ -204,5 +204,5 @@ def test_create_throttled_tells_what_remains(client, world, operator):
     answer = client.post("/clients/new/", form(), follow=True)
 
     body = answer.content.decode()
-    assert "What remains" in body and "Creating this client is not finished" in body
+    assert "What remains" in body and "Create client is not finished" in body
     assert AppClient.objects.get().status == Status.CREATING and "Show credentials" not in body

@@ -280,7 +280,7 @@ def test_refused_scopes_are_marked_in_their_line(client, world, orders):
 def test_an_unfinished_creation_and_change_stand_on_the_pages_until_done(client, world, orders):
     world.sandbox.fault("CreateResourceServer", "throttle", times=20)
     world.sandbox.fault("UpdateResourceServer", "throttle", times=20)
-    assert "This has not reached Cognito yet" in text(client.post("/scopes/new/", new_server(), follow=True))
+    assert "This is not finished yet" in text(client.post("/scopes/new/", new_server(), follow=True))
     client.post(reverse("server-change", args=[orders.pk]), change(orders, save="1"))
     listed, page = text(client.get("/scopes/")), text(client.get(reverse("server-page", args=[orders.pk])))
     assert "invoices</span> is not finished" in listed and "orders</span> is not finished" in listed
@@ -297,9 +297,9 @@ def test_a_refused_creation_is_over_once_the_server_was_adopted(client, world):
         UserPoolId=world.pool.user_pool_id, Identifier="invoices", Name="theirs", Scopes=[]
     )
     client.post("/scopes/new/", new_server())
-    assert "invoices</span> did not reach Cognito" in text(client.get("/scopes/"))
+    assert "invoices</span> did not succeed" in text(client.get("/scopes/"))
     client.post("/scopes/adopt/", {"pool": "prod", "identifier": "invoices"})
-    assert "did not reach Cognito" not in text(client.get("/scopes/"))
+    assert "did not succeed" not in text(client.get("/scopes/"))
 
 
 def test_reading_again_brings_what_was_added_in_cognito(client, world, orders):
