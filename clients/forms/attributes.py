@@ -33,6 +33,15 @@ class AttributeLine:
         return not self.is_fixed and self.text not in ("", self.inherited)
 
     @property
+    def has_value(self) -> bool:
+        """Something to carry; without it the claim is absent from the token."""
+        return bool(self.text or self.inherited)
+
+    @property
+    def type(self) -> str:
+        return self.definition.get_type_display() if self.definition else AttributeType.STRING.label
+
+    @property
     def options(self) -> list[str]:
         if self.definition is None:
             return []

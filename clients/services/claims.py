@@ -55,8 +55,9 @@ class Preview:
     overrides: dict[str, Any] = field(default_factory=dict)  # the client's own values, typed
 
     @property
-    def valid(self) -> bool:
-        return not self.problems
+    def missing(self) -> list[str]:
+        """Everything that keeps it from being one."""
+        return [sentence for sentences in self.problems.values() for sentence in sentences]
 
 
 def present_definitions() -> list[AttributeDefinition]:
@@ -141,9 +142,10 @@ def preview(
     *,
     scopes: list[str] | tuple[str, ...] = (),
     app_client: AppClient | None = None,
-    access_token_seconds: int = 3600,
+    access_token_seconds: int | None = 3600,
 ) -> Preview:
-    """What the next token will carry, with each claim's source; `overrides` as typed by a person."""
+    """What the next token will carry, with each claim's source; `overrides` as typed by a person, and no seconds where
+    what is typed is no validity."""
     definitions = present_definitions()
     values, problems = _clean_overrides(overrides, definitions)
     ours, missing = _effective(pool, tenant, values, definitions, stored_values(tenant))
@@ -157,7 +159,7 @@ def preview(
         Claim("token_use", "access", "cognito"),
         Claim("scope", " ".join(scopes), "scopes"),
         *ours,
-        Claim("exp", f"issued + {access_token_seconds // 60} min", "pool"),
+        Claim("exp", f"issued + {access_token_seconds // 60} min" if access_token_seconds else "not known", "pool"),
     ]
     return Preview(claims, size, problems, values)
 

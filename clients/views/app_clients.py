@@ -90,7 +90,7 @@ def client_create(request: HttpRequest) -> HttpResponse:
     if pool is None:
         return render(request, "clients/client_create.html", {"nav": "clients", "choice": choice, "pools": []})
     draft = Draft(user, choice, pool, request)
-    if request.method == "GET" or "preview" in request.POST or not draft.form.is_valid():
+    if request.method == "GET" or draft.is_preview or not draft.form.is_valid():
         return render(request, "clients/client_create.html", draft.context(), status=draft.status)
     return _create(request, draft)
 
@@ -117,14 +117,16 @@ class Draft:
         self.user, self.choice, self.pool = user, choice, pool
         self.tenant: Tenant = choice.cleaned_data["tenant"]
         posted: QueryDict | None = request.POST if request.method == "POST" else None
-        self.is_preview = posted is not None and "preview" in posted
+        self.is_preview = posted is not None and not {"preview", "template"}.isdisjoint(posted)
         start: dict[str, Any] = {}
+        chosen: QueryDict = request.GET if posted is None else posted
         if posted is None:
             lifetime = str(self.tenant.lifetime_days or "none")
             start = {"name": suggest_name(self.tenant, pool), "contact": user.pk, "secret_lifetime": lifetime}
         self.form = CreateForm(posted, initial=start)
-        self.template = request.GET.get("template", "")
-        self.scopes = posted.getlist("scopes") if posted is not None else template_scopes(pool, self.template)
+        self.scopes = template_scopes(pool, chosen.get("template", ""))
+        if posted is not None and "template" not in posted:
+            self.scopes = posted.getlist("scopes")
         self.lines = attribute_lines(pool, self.tenant, overrides={}, typed=posted)
         self.is_refused = False
         self.scope_problems: list[str] = []
@@ -149,14 +151,20 @@ class Draft:
         mark_problems(self.lines, rest)
 
     def context(self) -> dict[str, Any]:
+        is_validity_wrong = "validity_minutes" in self.form.errors
         preview = claims.preview(
             self.pool, self.tenant, overrides_typed(self.lines), scopes=sorted(self.scopes),
-            access_token_seconds=self.form.access_token_seconds,
+            access_token_seconds=None if is_validity_wrong else self.form.access_token_seconds,
         )  # fmt: skip
         if not any(line.problems for line in self.lines):
             mark_problems(self.lines, preview.problems)
         return {
             "nav": "clients", "draft": self, "choice": self.choice, "form": self.form, "preview": preview,
             "pools": _pools(), "groups": scope_groups(self.pool, self.scopes), "scope_count": len(self.scopes),
-            "scope_problems": self.scope_problems, "lines": self.lines,
+            "scope_problems": self.scope_problems, "lines": self.lines, "missing": preview.missing + self._unfit(),
         }  # fmt: skip
+
+    def _unfit(self) -> list[str]:
+        """What beside the attributes no token could be issued with."""
+        found = [] if self.scopes else ["Choose a scope: without one every token request fails."]
+        return found + [f"Token validity: {sentence}" for sentence in self.form.errors.get("validity_minutes", [])]

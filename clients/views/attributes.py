@@ -46,6 +46,7 @@ def _editor(
     mark_problems(lines, preview.problems)
     context = {
         "form": form, "lines": lines, "preview": preview, "why_not": claims.why_not_in_token(app_client),
+        "missing": preview.missing, "is_refused": status == 422,
         "may_change": permissions.can_change_attributes(person(request)) and app_client.is_changeable
         and any(not line.is_fixed for line in lines),
     }  # fmt: skip

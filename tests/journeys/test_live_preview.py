@@ -33,3 +33,31 @@ def test_preview_follows_while_editing_and_the_focus_stays(live_harbourline, pag
     page.locator("#preview").get_by_text("4321").wait_for()
     assert page.evaluate("document.activeElement.name") == "attribute:rate_limit"
     assert not app_client.overrides.exists()
+
+
+def test_what_is_ticked_is_counted_and_the_theme_changes_without_losing_it(live_harbourline, page):
+    sign_in(page)
+    page.goto("/clients/new/?tenant=northwind")
+    page.locator("#id_name").fill("typed-by-hand")
+    assert page.locator("[data-scope-count]").text_content() == "0"
+    page.locator("input[name=scopes][value='orders/read']").check()
+    assert page.locator("[data-scope-count]").text_content() == "1"
+    assert page.locator("fieldset:has([value='orders/read']) [data-chosen]").text_content() == "1"
+    page.get_by_role("button", name="Switch to dark").click()
+    page.locator("html[data-theme=dark]").wait_for()
+    page.get_by_role("button", name="Theme: dark. Switch to light").wait_for()
+    assert page.locator("#id_name").input_value() == "typed-by-hand"
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark", "the server prints it from now on"
+
+
+def test_enter_in_a_field_creates_and_a_template_keeps_what_is_typed(live_harbourline, page):
+    sign_in(page)
+    page.goto("/clients/new/?tenant=northwind")
+    page.locator("#id_name").fill("by-enter")
+    page.get_by_role("button", name="Tick the scopes that read only").click()
+    page.wait_for_load_state()
+    assert page.locator("#id_name").input_value() == "by-enter"
+    page.locator("#id_name").press("Enter")
+    page.get_by_role("heading", name="by-enter").wait_for()
+    assert AppClient.objects.get().name == "by-enter"

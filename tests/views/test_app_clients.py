@@ -192,10 +192,40 @@ def test_create_validity_refused_stands_beside_its_field(client, world, operator
     assert re.search(r'id="id_validity_minutes-error"><p class="error">.*?Choose a whole number from 5', body)
 
 
-@pytest.mark.parametrize(("typed", "minutes"), [("15", 15), ("1440", 1440), ("4", 60), ("soon", 60)])
-def test_create_preview_ends_when_the_token_would(client, world, operator, typed, minutes):
+@pytest.mark.parametrize(("typed", "ends"), [("15", "issued + 15 min"), ("1440", "issued + 1440 min"),
+                                             ("4", "not known"), ("soon", "not known")])  # fmt: skip
+def test_create_preview_ends_when_the_token_would(client, world, operator, typed, ends):
     body = client.post("/clients/new/", form(preview="1", validity_minutes=typed)).content.decode()
-    assert f"issued + {minutes} min" in body
+    assert f'"exp": <i>&quot;{ends}&quot;</i>' in body
+
+
+@pytest.mark.parametrize(
+    ("template", "ticked"), [("read", {"orders/read", "shipments/read", "shipments/track"}), ("full", None)]
+)
+def test_a_template_of_scopes_keeps_everything_typed(client, world, operator, template, ticked):
+    sent = form(name="kept-as-typed", validity_minutes="45") | {"template": template, "attribute:rate_limit": "99"}
+    answer = client.post("/clients/new/", sent)
+    body, every = answer.content.decode(), set(Scope.objects.values_list("full_name", flat=True))
+    assert answer.status_code == 200 and not AppClient.objects.exists() and "Nothing was created" not in body
+    for kept in ('value="kept-as-typed"', 'value="45"', 'name="attribute:rate_limit" value="99"'):
+        assert kept in body, kept
+    assert set(answer.context["draft"].scopes) == (ticked or every)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"scopes": []}, "Choose a scope: without one every token request fails."),
+        ({"validity_minutes": "1"}, "Token validity: "),
+        ({"attribute:rate_limit": "abc"}, "whole number"),
+    ],
+)
+def test_a_preview_that_no_token_could_be_says_why_in_its_panel(client, operator, changes, said):
+    answer = client.post("/clients/new/", form() | {"preview": "1"} | changes)
+    panel = answer.content.decode().split('id="preview"')[1]
+    assert said in panel and "Not complete" in panel and "issued + 60 min" in panel or "not known" in panel
+    whole = client.post("/clients/new/", form() | {"preview": "1"}).content.decode().split('id="preview"')[1]
+    assert "Valid" in whole and 'class="error"' not in whole
 
 
 def test_create_throttled_tells_what_remains(client, world, operator):

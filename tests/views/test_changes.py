@@ -5,9 +5,10 @@ import re
 import pytest
 from django.urls import reverse
 
-from clients.models import Operation, OperationState
+from clients.models import Operation, OperationState, UserPool
 from clients.models.ids import new_ulid
 from clients.services import pool_sync
+from clients.services.attributes import define_attribute
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,28 @@ def test_scopes_without_one_are_refused(client, world, app_client, address):
 def test_attributes_are_saved_and_published(client, world, app_client, address):
     client.post(address("client-attributes"), carrying(app_client, **{"attribute:rate_limit": "500"}))
     assert "500" in str(world.document(app_client.client_id))
+
+
+def test_attributes_too_large_for_a_token_are_refused_with_the_reason(client, world, app_client, address):
+    define_attribute(actor=world.people["administrator"], claim_name="sites", type="strings", is_overridable=True)
+    sent = carrying(app_client, **{"attribute:sites": ", ".join(["x" * 245] * 20)})
+    answer = client.post(address("client-attributes"), sent)
+    body = answer.content.decode()
+    assert answer.status_code == 422 and "Nothing was saved." in body
+    assert "at most 4096 fit. Shorten a value." in body.split('role="alert"')[1].split("</div></div>")[0]
+
+
+def test_each_attribute_says_its_type_and_whether_it_is_in_the_token(client, world, app_client, address):
+    define_attribute(actor=world.people["administrator"], claim_name="sites", type="strings")
+    UserPool.objects.update(trigger_version="V3_0", tier="ESSENTIALS")
+    rows = client.get(address("client-attributes")).content.decode().split("<tbody>")[1].split("</tr>")
+    told = {
+        re.search(r'mono">(\w+)<', row)[1]: re.findall(r'class="sub">([^<]+)<', row) for row in rows if "mono" in row
+    }
+    assert told["sites"] == ["List of texts", "Not in the token: no value"]
+    assert told["tier"] == ["One of a list", "In the token"] and told["tenant_id"] == ["Text", "In the token"]
+    UserPool.objects.update(trigger_version="")
+    assert "Not in the token yet" in client.get(address("client-attributes")).content.decode()
 
 
 def test_attributes_refused_stand_beside_their_claim(client, app_client, address):

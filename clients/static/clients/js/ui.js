@@ -65,6 +65,21 @@
     waiting = setTimeout(preview, 400);
   });
 
+  // The theme changes in place, so that nothing typed is lost. Without a script the server prints it with the page.
+  const looks = document.querySelector("form[data-theme-set]"), following = { dark: "light", light: "", "": "dark" };
+  looks?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = looks.querySelector("button"), chosen = button.value, body = new FormData(looks);
+    body.set("theme", chosen);
+    if (!(await fetch(looks.action, { method: "POST", body, redirect: "manual" }).catch(() => null))) return;
+    if (chosen) document.documentElement.dataset.theme = chosen;
+    else delete document.documentElement.dataset.theme;
+    button.value = following[chosen];
+    const words = `Theme: ${chosen || "as the system"}. Switch to ${button.value || "the system’s"}`;
+    button.setAttribute("aria-label", words);
+    live.textContent = words;
+  });
+
   // Long lists of boxes shrink to what is looked for; what is ticked stays in sight. Without a script all are there.
   const finder = document.querySelector("[data-finds]");
   finder?.addEventListener("input", (event) => {
@@ -77,6 +92,17 @@
     live.textContent = `${box.querySelectorAll("label.tick:not([hidden])").length} shown`;
   });
   finder?.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+
+  // How many scopes are ticked is said while they are.
+  document.addEventListener("change", ({ target }) => {
+    const form = target.name === "scopes" && target.form, set = target.closest("fieldset");
+    if (!form) return;
+    const count = (within) => String(within.querySelectorAll("[name=scopes]:checked").length);
+    for (const [within, shown] of [[set, "[data-chosen]"], [form, "[data-scope-count]"]]) {
+      const place = within.querySelector(shown);
+      if (place) place.textContent = count(within);
+    }
+  });
 
   // The box above a table's boxes ticks them all, and how many are ticked is said.
   const all = document.querySelector("[data-all]"), boxes = [...document.querySelectorAll("tbody [name=chosen]")];
