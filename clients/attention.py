@@ -11,12 +11,15 @@ from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
 from clients.models import (
+    GOING_ON,
     AppClient,
     AttributeDefinition,
     Handover,
     Operation,
     OperationState,
     ResourceServer,
+    Retirement,
+    RetirementState,
     Rotation,
     RotationState,
     Scope,
@@ -24,6 +27,7 @@ from clients.models import (
     SecretState,
     Status,
     Tenant,
+    TenantChange,
     User,
     UserPool,
 )
@@ -34,9 +38,10 @@ DAYS = 30
 SOON = timedelta(days=7)
 # The most urgent first: what stops working, what stands still, what waits for somebody.
 URGENCY = (
-    "alarm", "asked", "pool-missing", "expired", "given-up", "overlap-over", "ends-soon", "waiting", "unpublished",
-    "out-of-sync", "undelivered", "ends", "foreign",
+    "alarm", "asked", "pool-missing", "expired", "given-up", "overlap-over", "ends-soon", "waiting", "tenant-waits",
+    "unpublished", "out-of-sync", "undelivered", "retiring", "ends", "foreign",
 )  # fmt: skip
+FORGOTTEN = timedelta(days=7)  # a retirement nobody goes on with
 
 
 @dataclass
@@ -51,6 +56,8 @@ class Item:
     pool: UserPool | None = None
     handover: Handover | None = None
     rotation: Rotation | None = None
+    retirement: Retirement | None = None
+    change: TenantChange | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -110,8 +117,19 @@ def what_needs_attention() -> Attention:
     # As the list counts: a rotating client may wait with two.
     found.counts["undelivered"] = waiting.order_by().values("app_client").distinct()[:MANY].count()
     found.oldest_undelivered = next((item.at for item in found.items if item.kind == "undelivered"), None)
+    _add_guided(found)
     found.items = sorted(found.items, key=lambda item: item.order)[:CAP]
     return found
+
+
+def _add_guided(found: Attention) -> None:
+    """What somebody began and that cannot go on by itself: retirements, tenants being paused or off-boarded."""
+    going = Retirement.objects.filter(state__in=GOING_ON).select_related("resource_server", "pool", "started_by")
+    forgotten = Q(state=RetirementState.WAITING, started_at__lte=timezone.now() - FORGOTTEN)
+    _add(found, "retirements", going.filter(forgotten | ~Q(last_error="")).order_by("started_at"),
+         lambda r: Item("retiring", r.started_at, retirement=r))  # fmt: skip
+    held = TenantChange.objects.filter(finished_at=None).exclude(last_error="").select_related("tenant", "started_by")
+    _add(found, "changes", held.order_by("started_at"), lambda c: Item("tenant-waits", c.started_at, change=c))
 
 
 def _add(found: Attention, group: str, rows: Any, item: Any) -> None:

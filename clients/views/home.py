@@ -63,6 +63,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "figures": counted, "views": _saved(attention, counted), "steps": steps, "lines": recent(user), "room": room(),
         "steps_done": sum(step.state == "done" for step in steps), "undelivered": attention.counted("undelivered"),
         "may_create": permissions.can_create_client(user), "may_retry": permissions.can_retry_operation(user),
+        "may_deliver": permissions.can_send_handover(user),
     }  # fmt: skip
     return render(request, "clients/home.html", context)
 

@@ -29,7 +29,7 @@ def test_list_puts_what_needs_attention_first(client, operator, make):
 
     answer = client.get("/clients/")
 
-    wanted = ["all-of-it", "creating", "unpublished", "out-of-sync", "undelivered", "expiring"]
+    wanted = ["all-of-it", "creating", "expiring", "unpublished", "out-of-sync", "undelivered"]
     assert names(answer) == [*wanted, "newest", "endless", "quiet"]
 
 

@@ -19,8 +19,11 @@ from clients.models import (
     OperationState,
     Outcome,
     ResourceServer,
+    Retirement,
+    Rotation,
     Secret,
     Status,
+    TenantChange,
     User,
     UserPool,
 )
@@ -97,6 +100,40 @@ def _operation(state, **fields):
     return begin
 
 
+def _rotation(state, **fields):
+    def begin(world, make, operation):
+        row = make("one")
+        made = Rotation.objects.create(
+            app_client=row,
+            old_secret=row.secrets.get(),
+            state=state,
+            **{"started_by": world.people["operator"]} | fields,
+        )
+        return lambda: Rotation.objects.filter(pk=made.pk).update(state="finished")
+
+    return begin
+
+
+def _retirement(**fields):
+    def begin(world, make, operation):
+        server = ResourceServer.objects.get(identifier="orders")
+        made = Retirement.objects.create(
+            pool=world.pool, resource_server=server, identifier="orders", scope_names=["read"],
+            started_by=world.people["operator"],
+        )  # fmt: skip
+        Retirement.objects.filter(pk=made.pk).update(**fields)
+        return lambda: Retirement.objects.update(state="done")
+
+    return begin
+
+
+def _tenant_change(world, make, operation):
+    TenantChange.objects.create(
+        tenant=world.tenants["northwind"], kind="pause", started_by=world.people["operator"], last_error="AWS is away."
+    )
+    return lambda: TenantChange.objects.update(finished_at=NOW())
+
+
 @pytest.mark.parametrize(
     ("kind", "begin", "says"),
     [
@@ -111,12 +148,23 @@ def _operation(state, **fields):
         ("out-of-sync", _row(drift=["scopes"]), "In Cognito the scopes differ"),
         ("undelivered", _row(delivered=False), "Nobody has seen the secret"),
         ("ends", _row(days=20), "Expires soon"),
+        ("asked", _rotation("requested"), "A rotation is asked for"),
+        (
+            "overlap-over",
+            _rotation("open", ends_at=NOW() - timedelta(hours=1)),
+            "Both secrets of the client still work",
+        ),
+        ("retiring", _retirement(last_error="One has no other scope."), "One has no other scope. orders"),
+        ("retiring", _retirement(started_at=NOW() - timedelta(days=8)), "Nobody has released the clients"),
+        ("tenant-waits", _tenant_change, "Pause tenant waits AWS is away. Northwind Logistics"),
         ("foreign", _foreign, "1 client in Cognito unknown to the portal grafana-sync"),
     ],
 )
 def test_home_shows_what_needs_somebody_until_it_is_done(client, world, operator, make, operation, kind, begin, says):
     end = begin(world, make, operation)
     assert kinds(client) == [kind] and says in text_of(client.get("/"))
+    shown = {row["item"].app_client for row in client.get("/").context["rows"]} - {None}
+    assert set(client.get("/clients/?attention=on").context["page"]) == shown, "the list that home leads to has it"
     end()
     assert kinds(client) == []
 
