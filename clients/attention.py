@@ -92,9 +92,9 @@ class Attention:
         self.items, self.counts[group] = self.items + items, count
 
 
-def what_needs_attention() -> Attention:
+def what_needs_attention(pools: list[UserPool]) -> Attention:
     found = Attention()
-    _add_pools(found)
+    _add_pools(found, pools)
     alarms = Handover.objects.filter(alarm_at__isnull=False).exclude(secret__state=SecretState.RETIRED)
     _add(found, "alarms", alarms.select_related("app_client__tenant", "secret").order_by("alarm_at"),
          lambda h: Item("alarm", h.alarm_at, h.app_client, h.secret, handover=h))  # fmt: skip
@@ -106,7 +106,7 @@ def what_needs_attention() -> Attention:
          lambda r: Item("overlap-over", r.ends_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
     stuck = Operation.objects.stuck().select_related("app_client__tenant", "pool")
     _add(found, "operations", stuck.order_by("id"), _stuck)
-    clients = AppClient.objects.present().select_related("tenant")
+    clients = AppClient.objects.present().select_related("tenant", "pool")
     _add(found, "expiring", clients.expiring().order_by("expires_at"), _expiring)
     made = clients.exclude(status=Status.CREATING)  # else its operation stands here
     _add(found, "unpublished", made.unpublished().order_by("pk"), lambda c: Item("unpublished", c.published_at, c))
@@ -137,11 +137,11 @@ def _add(found: Attention, group: str, rows: Any, item: Any) -> None:
     found.add(group, [item(row) for row in rows[:CAP]], rows.order_by()[:MANY].count())
 
 
-def _add_pools(found: Attention) -> None:
-    pools = list(UserPool.objects.filter(Q(is_missing=True) | ~Q(foreign_clients=[])))
+def _add_pools(found: Attention, pools: list[UserPool]) -> None:
     missing = [Item("pool-missing", pool.checked_at, pool=pool) for pool in pools if pool.is_missing]
-    foreign = [Item("foreign", pool.compared_at, pool=pool) for pool in pools if not pool.is_missing]
-    found.add("pools", missing + foreign, len(pools))
+    strange = [pool for pool in pools if pool.foreign_clients and not pool.is_missing]
+    foreign = [Item("foreign", pool.compared_at, pool=pool) for pool in strange]
+    found.add("pools", missing + foreign, len(missing + foreign))
 
 
 def _stuck(operation: Operation) -> Item:
@@ -170,6 +170,7 @@ class Figures:
     last_tokens: list[int]
     never_used: int
     idle: int
+    is_use_known: bool  # without the portal's trigger nobody reports tokens
 
     @property
     def created_total(self) -> int:
@@ -180,7 +181,7 @@ class Figures:
         return self.created[-1]
 
 
-def figures() -> Figures:
+def figures(pools: list[UserPool]) -> Figures:
     now = timezone.now()
     which = {
         "in_use": Q(last_token_at__gt=now - timedelta(hours=24)),
@@ -191,7 +192,8 @@ def figures() -> Figures:
     present = AppClient.objects.present()
     counted = present.aggregate(clients=Count("*"), **{name: Count("pk", filter=q) for name, q in which.items()})
     return Figures(**counted, created=_per_day(AppClient.objects.all(), "created_at", now.date()),
-                   last_tokens=_per_day(present, "last_token_at", now.date()))  # fmt: skip
+                   last_tokens=_per_day(present, "last_token_at", now.date()),
+                   is_use_known=any(pool.reports_use for pool in pools))  # fmt: skip
 
 
 def _per_day(rows: Any, name: str, today: date) -> list[int]:
@@ -234,11 +236,11 @@ class Room:
         return max(self.most - self.used, 0)
 
 
-def room() -> list[Room]:
-    """Three questions, whatever the number of clients. Nothing before a pool is connected."""
-    pools = {pool.pk: pool for pool in UserPool.objects.all()}
-    if not pools:
+def room(connected: list[UserPool]) -> list[Room]:
+    """Two questions, whatever the number of clients. Nothing before a pool is connected."""
+    if not connected:
         return []
+    pools = {pool.pk: pool for pool in connected}
     held = AppClient.objects.present().filter(client_id__isnull=False).order_by()
     clients = Counter(dict(held.values_list("pool").annotate(Count("pk"))))
     clients += Counter({pk: len(pool.foreign_clients) for pk, pool in pools.items()})
@@ -259,10 +261,9 @@ def room() -> list[Room]:
 # --- The first set-up ------------------------------------------------------------------------------
 
 
-def setup_done(user: User) -> dict[str, bool]:
-    """Each step from an empty database to the first token, in order, and whether it is done: one query."""
+def setup_done(user: User, pools: list[UserPool]) -> dict[str, bool]:
+    """Each step from an empty database to the first token, and whether it is done."""
     steps = {
-        "pool": UserPool.objects.all(),
         "server": Scope.objects.all(),
         "attribute": AttributeDefinition.objects.filter(retired_at__isnull=True),
         "tenant": Tenant.objects.all(),
@@ -271,4 +272,5 @@ def setup_done(user: User) -> dict[str, bool]:
         "token": AppClient.objects.filter(last_token_at__isnull=False),
     }
     row = User.objects.filter(pk=user.pk).values_list(*[Exists(rows) for rows in steps.values()])
-    return dict(zip(steps, row.get(), strict=True))
+    done = dict(zip(steps, row.get(), strict=True))
+    return done | {"pool": bool(pools), "trigger": any(pool.reports_use for pool in pools)}

@@ -246,6 +246,14 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
 
 
 @register.simple_tag
+def last_token(app_client: AppClient) -> SafeString | str:
+    """When it was last used, as far as anybody knows: use is reported by the portal's trigger alone."""
+    if app_client.last_token_at or app_client.pool.reports_use:
+        return ago(app_client.last_token_at, "Never used")
+    return format_html('Not available <span class="sub">{}</span>', "no trigger reports it")
+
+
+@register.simple_tag
 def utc(moment: datetime | None, never: str = "Never") -> SafeString | str:
     """The absolute time as text, for where it is agreed upon."""
     if moment is None:

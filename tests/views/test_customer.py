@@ -31,7 +31,7 @@ def test_home_of_a_member_has_what_is_theirs_and_nothing_else(world, app_client,
     page = text(signed_in(world, who).get("/"))
     assert app_client.name in page and app_client.client_id in page and "orders/read" in page
     assert other.name not in page and other.client_id not in page
-    assert "1 client." in page and "Never used" in page and world.pool.token_url in page
+    assert "1 client." in page and "Not available" in page and world.pool.token_url in page
     assert '"mono">tier<' in page and '"mono">gold<' in page and 'class="customer"' in page
 
 
