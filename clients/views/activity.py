@@ -83,16 +83,27 @@ def lines_of(entries: list[AuditEntry], user: User) -> list[dict[str, Any]]:
         origin, detail = getattr(entry, "origin", None), entry.detail
         lines.append({
             "entry": entry, "what": WORDS.get(entry.action, entry.action), "changes": _changes(detail, people),
-            "sub": detail.get("ending") and f"secret ending …{detail['ending']}" or detail.get("step", ""),
+            "sub": _about(detail, people),
             "from": origin.address if origin and user.is_staff_member else "",
             "agent": origin.agent if origin and user.is_staff_member else "",
         })  # fmt: skip
     return lines
 
 
+def _about(detail: dict[str, Any], people: dict[Any, str]) -> str:
+    """What of it, where the words for the act do not say."""
+    if ending := detail.get("ending"):
+        return f"secret ending …{ending}"
+    if isinstance(detail.get("scopes"), list):
+        return ", ".join(str(name) for name in detail["scopes"])
+    person = people.get(detail.get("person"), "")
+    return person or str(detail.get("claim_name") or detail.get("identifier") or detail.get("step") or "")
+
+
 def _people(entries: list[AuditEntry]) -> dict[Any, str]:
     sides = [side for entry in entries for side in (entry.detail.get("before"), entry.detail.get("after"))]
     ids = {side["contact"] for side in sides if isinstance(side, dict) and isinstance(side.get("contact"), int)}
+    ids |= {entry.detail["person"] for entry in entries if isinstance(entry.detail.get("person"), int)}
     return {found.pk: str(found) for found in User.objects.filter(pk__in=ids)} if ids else {}
 
 

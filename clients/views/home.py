@@ -9,7 +9,8 @@ from django.urls import reverse
 from clients import permissions
 from clients.attention import Attention, Figures, Item, figures, room, what_needs_attention
 from clients.forms.filters import SAVED, TICKS
-from clients.models import AuditEntry, Outcome, User, UserPool
+from clients.models import Outcome, User, UserPool
+from clients.views.activity import lines_of, shown_to
 from clients.views.checklist import drift_in_words
 from clients.views.customer import customer_home
 from clients.views.fetching import person, signed_in
@@ -59,13 +60,6 @@ def _saved(attention: Attention, counted: Figures) -> list[tuple[str, str, str]]
 
 def recent(user: User) -> list[dict[str, Any]]:
     """What came of the last acts this person may know of; that one was begun is told by what came of it."""
-    entries = AuditEntry.objects.visible_to(user).exclude(outcome=Outcome.STARTED)
-    entries = entries.select_related("actor", "app_client", "tenant", "pool").order_by("-sequence")
-    return [
-        {
-            "entry": entry,
-            "what": WORDS.get(entry.action, entry.action),
-            "icon": ICONS.get(entry.action.split(":")[0], "list"),
-        }
-        for entry in entries[:RECENT]
-    ]
+    entries = shown_to(user).exclude(outcome=Outcome.STARTED).order_by("-sequence")
+    lines = lines_of(list(entries[:RECENT]), user)
+    return [line | {"icon": ICONS.get(line["entry"].action.split(":")[0], "list")} for line in lines]
