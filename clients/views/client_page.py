@@ -78,6 +78,12 @@ def rotation_to_finish(user: User, app_client: AppClient) -> Rotation | None:
     return ready.first()
 
 
+def is_rotation_next(app_client: AppClient) -> bool:
+    """Its one secret is in use, or its end is near or past."""
+    is_due = app_client.last_token_at is not None or app_client.is_expired or app_client.is_expiring_soon
+    return is_due and app_client.status == Status.ACTIVE and len(living(app_client)) == 1
+
+
 def current_ending(app_client: AppClient) -> str | None:
     known = (SecretState.CURRENT, SecretState.NEW)
     return next((s.ending for s in living(app_client) if s.state in known), None)
@@ -116,7 +122,6 @@ def client_page(
         "may_get_token": permissions.can_get_token(user) and is_there,
         "may_get_snippets": permissions.can_get_snippets(user) and is_there,
         "finish_next": rotation_to_finish(user, app_client),
-        "rotate_next": permissions.can_rotate_secret(user) and app_client.status == Status.ACTIVE
-        and app_client.last_token_at is not None and len(living(app_client)) == 1,
+        "rotate_next": permissions.can_rotate_secret(user) and is_rotation_next(app_client),
     }  # fmt: skip
     return render(request, f"clients/client_{tab}.html", frame | (context or {}), status=status)

@@ -61,6 +61,8 @@ def test_tabs_count_what_is_behind_them(client, operator, app_client):
         ({"delivered": False, "status": Status.PAUSED}, "Show credentials"),
         ({"status": Status.PAUSED}, "Resume client"),
         ({}, "Download curl kit"),
+        ({"days": 9}, "Rotate secret"),
+        ({"days": -1}, "Rotate secret"),
         ({"status": Status.CREATING, "client_id": None}, None),
     ],
 )
@@ -69,7 +71,11 @@ def test_header_offers_the_next_sensible_step_and_one_only(client, operator, mak
     Secret.objects.filter(app_client=app_client, delivered_at=None).update(sealed_value=b"sealed")
     page = overview(client, app_client).content.decode()
     head = page[page.index("<h1>") : page.index('<nav class="tabs"')]
-    offered = [text_of for text_of in ("Show credentials", "Resume client", "Download curl kit") if text_of in head]
+    offered = [
+        text_of
+        for text_of in ("Show credentials", "Resume client", "Download curl kit", "Rotate secret")
+        if text_of in head
+    ]
     assert offered == ([step] if step else []) and head.count("btn primary") == len(offered)
 
 
