@@ -9,7 +9,7 @@ from django import forms
 from clients.forms.app_clients import ChangeForm
 from clients.models import ApiKind, ResourceServer, Scope, UserPool
 from clients.models.ids import new_ulid
-from clients.services.catalogue import Api
+from clients.services.catalogue import Api, Shown
 from clients.validators import check_new_scopes
 
 ROWS = 4
@@ -126,15 +126,20 @@ class ServerChangeForm(ChangeForm):
     def new_name(self, server: ResourceServer) -> str | None:
         """None: it stays."""
         name = self.cleaned_data["name"]
-        return name if name != (self.cleaned_data["was"] or server.name) else None
+        return name if name != self.shown(server).name else None
 
     def descriptions(self, server: ResourceServer) -> dict[str, str]:
         """What was typed for each scope and differs from what was shown."""
-        held = dict(server.scopes.values_list("name", "description"))
         names = [key.removeprefix(DESCRIPTION) for key in self.data if key.startswith(DESCRIPTION)]
         typed = {name: str(self.data[DESCRIPTION + name]).strip() for name in names}
-        shown = {name: str(self.data.get(WAS + name, held.get(name, ""))) for name in names}
-        return {name: text for name, text in typed.items() if text != shown[name]}
+        shown = self.shown(server).descriptions
+        return {name: text for name, text in typed.items() if text != shown.get(name, "")}
+
+    def shown(self, server: ResourceServer) -> Shown:
+        """As the page said it; what it did not say, as it stands here."""
+        held = dict(server.scopes.values_list("name", "description"))
+        told = {key.removeprefix(WAS): str(text) for key, text in self.data.items() if key.startswith(WAS)}
+        return Shown(self.cleaned_data["was"] or server.name, held | told)
 
 
 class RetireForm(forms.Form):

@@ -34,6 +34,14 @@ class Api:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a form showed of a server: its name, and descriptions by scope."""
+
+    name: str
+    descriptions: dict[str, str]
+
+
 def _gateway(pool: UserPool) -> Gateway:
     return Gateway(pool.region, pool.user_pool_id)
 
@@ -70,6 +78,13 @@ def _mirror(pool: UserPool, remote: RemoteServer, api: Api | None = None) -> Res
     return server
 
 
+def _rows(pool: UserPool, identifier: str) -> list[tuple[Any, ...]]:
+    """All that a form about the server shows."""
+    server = ResourceServer.objects.filter(pool=pool, identifier=identifier)
+    scopes = Scope.objects.filter(resource_server__in=server).order_by("name")
+    return [*server.values_list("name", *Api().fields()), *scopes.values_list("name", "description")]
+
+
 def adopt_resource_server(
     pool: UserPool,
     *,
@@ -79,14 +94,19 @@ def adopt_resource_server(
     via: str = "web",
 ) -> ResourceServer:
     """Our rows mirror the server's scopes in Cognito. Calling again refreshes them; how its API is called changes only
-    when `api` is given. Refused: a server Cognito does not have, an address that is none."""
+    when `api` is given. Whoever has a form of it open is told when anything differed, as after any other change.
+    Refused: a server Cognito does not have, an address that is none, a server changed here during the look."""
     if api:
         _refuse({"api_url": check_api_url(api.kind, api.url)})
+    known = ResourceServer.objects.filter(pool=pool, identifier=identifier).first()
     remote = _gateway(pool).find_resource_server(identifier)
     if remote is None:
         raise InvalidInput({"identifier": [f"Cognito has no resource server {identifier} in this pool."]})
     with transaction.atomic():
+        before = _rows(pool, identifier)
         server = _mirror(pool, remote, api)
+        if known and _rows(pool, identifier) != before:
+            _raise_generation(server, known.generation)
         detail = remote.facts() | {"identifier": identifier} | (api.fields() if api else {})
         audit.append("resource_server:adopt", Outcome.OK, actor=actor, via=via, pool=pool, detail=detail)
     return server
@@ -207,12 +227,15 @@ def change_resource_server(
     name: str | None,
     descriptions: dict[str, str],
     added: dict[str, str],
+    shown: Shown | None = None,
     via: str = "web",
 ) -> Operation:
     """Name, descriptions of scopes and new scopes, in Cognito and here; what somebody else changed there stays, and so
     does a name that is None.
 
-    Refused: malformed values, scopes that exist or are retiring, a form older than the row, another live operation.
+    `shown`: what the person saw of it; None: what stands here. Cognito holding anything else there by now ends the
+    operation as refused. Refused at once: malformed values, scopes that exist or are retiring, a form older than the
+    row, another live operation.
     """
     params: dict[str, Any] = {
         "server": server.identifier, "pool": server.pool.public_id, "generation": generation, "name": name,
@@ -224,8 +247,9 @@ def change_resource_server(
 
     def write() -> Operation:
         _raise_generation(server, generation)
-        known = dict(server.scopes.filter(name__in=descriptions).values_list("name", "description"))
-        told = {"known": known, "known_name": server.name}
+        seen = shown or Shown(server.name, dict(server.scopes.values_list("name", "description")))
+        known = {scope: seen.descriptions[scope] for scope in descriptions if scope in seen.descriptions}
+        told = {"known": known, "known_name": seen.name}
         return begin_change(server, params, actor=actor, operation_id=operation_id, via=via, told=told)
 
     return run_once(operation_id, CHANGE, params, actor, write)

@@ -310,7 +310,7 @@ def _change(
             return server_frame(request, server, "change_review", told)
         operation = catalogue.change_resource_server(
             server, actor=person(request), operation_id=form.cleaned_data["operation_id"], generation=generation,
-            name=name, descriptions=descriptions, added=added,
+            name=name, descriptions=descriptions, added=added, shown=form.shown(server),
         )  # fmt: skip
     except InvalidInput as error:
         return _change_page(request, server, form, rows, add_refusals(form, error), status=422)

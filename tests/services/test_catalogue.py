@@ -198,3 +198,19 @@ def test_what_the_console_wrote_where_we_were_to_write_is_not_overwritten_unseen
     server.refresh_from_db()
     assert change(world, server, descriptions={"read": "By the portal"}).state == OperationState.DONE
     assert remote(world, "orders")[1]["read"] == "By the portal"
+
+
+def test_reading_a_server_that_was_changed_here_meanwhile_is_refused(world, monkeypatch):
+    """What was read is older than what stands here now."""
+    look = Gateway.find_resource_server
+
+    def late(self, identifier):
+        found = look(self, identifier)
+        monkeypatch.setattr(Gateway, "find_resource_server", look)
+        change(world, orders(world), descriptions={"read": "By the portal"})
+        return found
+
+    monkeypatch.setattr(Gateway, "find_resource_server", late)
+    with pytest.raises(Conflict):
+        catalogue.adopt_resource_server(world.pool, actor=world.people["operator"], identifier="orders")
+    assert orders(world).scopes.get(name="read").description == "By the portal"
