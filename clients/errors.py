@@ -84,6 +84,12 @@ class NotFound(Refused):
     code = "not_found"
 
 
+class Overruled(Refused):
+    """AWS holds something else than the person was shown, so the portal stopped: they look and decide anew."""
+
+    code = "overruled"
+
+
 class LimitReached(Refused):
     """A quota on how many, not on how often."""
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from clients.errors import Overruled
 from clients.models.ids import new_ulid
 
 
@@ -45,10 +46,12 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return ready.order_by("priority", "next_try_at")
 
     def stuck(self) -> "OperationQuerySet":
-        """Waiting, left alone, or ended without success and not overtaken by a later one about the same."""
+        """Waiting, left alone, or ended without success and not overtaken by a later one about the same, nor overruled
+        by what somebody did in Cognito: that is decided anew, by another one."""
         left = Q(state=OperationState.RUNNING, lease_until__lte=timezone.now() - timedelta(minutes=5))
         ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
-        return self.filter(Q(state=OperationState.WAITING) | left | (ended & ~is_overtaken()))
+        open_ended = ended & ~Q(last_error_code=Overruled.code) & ~is_overtaken()
+        return self.filter(Q(state=OperationState.WAITING) | left | open_ended)
 
     def unfinished(self) -> "OperationQuerySet":
         """Still at work, or ended without success and not overtaken by a later one about the same."""
@@ -127,6 +130,11 @@ class Operation(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def is_overruled(self) -> bool:
+        """Cognito held something else than the person was shown, and will: trying it again cannot succeed."""
+        return self.state == OperationState.REFUSED and self.last_error_code == Overruled.code
 
     @property
     def told(self) -> str:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from clients.aws.cognito import Gateway, RemoteServer
-from clients.errors import Conflict, InvalidInput, NotFound, Refused, Throttled
+from clients.errors import Conflict, InvalidInput, NotFound, Overruled, Refused, Throttled
 from clients.models import Operation, Outcome, ResourceServer, Scope, Status, User, UserPool
 from clients.services import audit
 from clients.services.operations import Record, begin, find_repeated, run_once, step
@@ -298,8 +298,8 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
     def merged(observed: RemoteServer) -> RemoteServer:
         _refuse_unseen(observed, params)
         scopes = {name: text for name, text in observed.scopes.items() if name not in params["removed"]}
-        told = {name: text for name, text in params["descriptions"].items() if name in scopes}
-        return RemoteServer(observed.identifier, params["name"] or observed.name, scopes | told | params["added"])
+        scopes |= params["descriptions"] | params["added"]
+        return RemoteServer(observed.identifier, params["name"] or observed.name, scopes)
 
     changed = _gateway(pool).change_resource_server(params["server"], merged)
     if changed.after != changed.sent:
@@ -318,17 +318,19 @@ def _update_in_cognito(operation: Operation, unknown: bool) -> Record:
 
 
 def _refuse_unseen(observed: RemoteServer, params: dict[str, Any]) -> None:
-    """What somebody wrote in the console where we were asked to write: neither what the person saw nor what they want.
-    They look at it first; overwriting it would lose it without a word."""
+    """What somebody wrote or removed in the console where we were asked to write: neither what the person saw nor what
+    they want. They look at it first; overwriting it would lose it without a word."""
+    if gone := params["descriptions"].keys() - observed.scopes.keys():
+        raise Overruled(f"Cognito has no scope {min(gone)} any more.")
     wanted = params["descriptions"] | params["added"]
     shown = params.get("known", {})
     texts = {name: observed.scopes[name] for name in wanted if name in observed.scopes}
     strange = [name for name, text in texts.items() if text not in (wanted[name], shown.get(name))]
     if strange:
         name = min(strange)
-        raise Refused(f"In Cognito {name} is described as “{texts[name]}” by now. Read the server again, then decide.")
+        raise Overruled(f"In Cognito {name} is described as “{texts[name]}” by now. Look at it, then decide.")
     if params["name"] and observed.name not in (params["name"], params.get("known_name", observed.name)):
-        raise Refused(f"In Cognito it is named “{observed.name}” by now. Read the server again, then decide.")
+        raise Overruled(f"In Cognito it is named “{observed.name}” by now. Look at it, then decide.")
 
 
 def _refuse_held(pool: UserPool, identifier: str, names: list[str] | None) -> None:

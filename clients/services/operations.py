@@ -370,7 +370,7 @@ def retry_operation(operation: Operation, *, actor: User, via: str = "web") -> O
     later one: what was wished for then may not be what is wished for now."""
     now = timezone.now()
     restores.refuse_while_on()
-    if Operation.objects.filter(pk=operation.pk).filter(is_overtaken()).exists():
+    if operation.is_overruled or Operation.objects.filter(pk=operation.pk).filter(is_overtaken()).exists():
         raise Conflict("There was a later change to this. Look at what it is now, and change that if you need to.")
     settle = settings.COGNITO_TIMEOUT_SECONDS + settings.UNKNOWN_OUTCOME_MARGIN_SECONDS
     if operation.step_in_flight and operation.step_started_at + timedelta(seconds=settle) > now:

@@ -316,8 +316,23 @@ def _change(
         return _change_page(request, server, form, rows, add_refusals(form, error), status=422)
     except Conflict as error:
         return _change_stale(request, server, error, form, added)
+    if operation.is_overruled:
+        return _overruled(request, server, operation, form, rows, added)
     say_outcome(request, operation, "The resource server is saved.")
     return redirect("server-page", server.pk)
+
+
+def _overruled(
+    request: HttpRequest, server: ResourceServer, operation: Operation, form: ServerChangeForm, rows: list[ScopeRow],
+    added: dict[str, str],
+) -> HttpResponse:  # fmt: skip
+    """Somebody changed it in Cognito: it is read again, so that both sides are shown as they are."""
+    try:
+        server = catalogue.adopt_resource_server(server.pool, actor=person(request), identifier=server.identifier)
+    except PortalError:
+        messages.error(request, f"This was not saved. {operation.last_error}")
+        return _change_page(request, server, form, rows, {}, status=409)
+    return _change_stale(request, server, Conflict(operation.last_error), form, added)
 
 
 def _change_stale(

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from clients.models import ResourceServer
+from clients.models import Operation, ResourceServer
 from tests.views.forms import form_of
 
 
@@ -90,3 +90,68 @@ def test_what_the_form_showed_counts_and_not_what_stands_here_by_now(client, wor
     client.post(address, form.data(save="1"))
 
     assert held(world)["read"] == "By the console"
+
+
+# --- Somebody changes it in Cognito, and nobody has read it --------------------------------------------
+
+
+def test_what_cognito_holds_by_now_is_shown_beside_all_that_was_typed(client, world, orders):
+    typed = {"description:read": "See", "description:write": "Change", "name": "Orders",
+             "scope-0-name": "cancel", "scope-0-description": "Cancel"}  # fmt: skip
+    address, form = reviewed(client, orders, **typed)
+    in_console(world, {"read": "By the console", "write": "write orders"})
+
+    conflict = client.post(address, form.data(save="1"))
+
+    assert conflict.status_code == 409 and "This was not saved" in text(conflict)
+    assert "Cognito refused" not in text(conflict) and held(world)["read"] == "By the console"
+    assert set(conflict.context["differing"]) == {
+        ("Name", "orders", "Orders"), ("read", "By the console", "See"), ("write", "write orders", "Change"),
+        ("cancel", "—", "Cancel"),
+    }  # fmt: skip
+    again = form_of(client.post(address, form_of(conflict, address).data(edit="1")), address)
+    review = form_of(client.post(address, again.data()), address, "save")
+    client.post(address, review.data(save="1"))
+    assert held(world) == {"read": "See", "write": "Change", "cancel": "Cancel"}
+
+
+def overruled(client, world, orders):
+    address, form = reviewed(client, orders, **{"description:read": "See"})
+    in_console(world, {"read": "By the console", "write": "write orders"})
+    client.post(address, form.data(save="1"))
+    return Operation.objects.get(kind="resource_server:change")
+
+
+def test_a_change_that_was_overruled_in_cognito_is_over_and_waits_for_nobody(client, world, orders):
+    operation = overruled(client, world, orders)
+    retry = reverse("operation-retry", args=[operation.pk])
+    assert operation.last_error not in text(client.get("/operations/"))
+    assert operation.last_error in text(client.get("/operations/?view=all"))
+    for page in ("/", "/scopes/", "/operations/?view=all", reverse("server-page", args=[orders.pk])):
+        assert retry not in text(client.get(page)) and "did not" not in text(client.get(page))
+
+
+def test_trying_again_what_was_overruled_in_cognito_is_refused(client, world, orders):
+    operation = overruled(client, world, orders)
+    answer = client.post(reverse("operation-retry", args=[operation.pk]), follow=True)
+    assert "There was a later change to this" in text(answer)
+    operation.refresh_from_db()
+    assert operation.state == "refused" and held(world)["read"] == "By the console"
+
+
+def test_describing_a_scope_that_is_gone_by_now_is_not_said_to_be_saved(client, world, orders):
+    world.create(scopes=["orders/write"])
+    address, form = reviewed(client, orders, **{"description:write": "Change"})
+    in_console(world, {"read": "read orders"})
+    answer = client.post(address, form.data(save="1"))
+    assert answer.status_code == 409 and "Cognito has no scope write any more" in text(answer)
+
+
+def test_what_was_typed_stays_when_cognito_cannot_be_read_after_the_refusal(client, world, orders):
+    address, form = reviewed(client, orders, **{"description:read": "See"})
+    in_console(world, {"read": "By the console", "write": "write orders"})
+    world.sandbox.fault("DescribeResourceServer", "throttle", skip=1)
+    answer = client.post(address, form.data(save="1"))
+    assert answer.status_code == 409 and "“By the console” by now" in text(answer)
+    assert form_of(answer, address).data()["description:read"] == ["See"]
+    assert "By the console" in text(client.post(address, form.data(save="1")))
