@@ -140,10 +140,10 @@ def suggest_name(tenant: Tenant, pool: UserPool) -> str:
 
 
 def scope_groups(pool: UserPool, chosen: list[str], held: list[str] | tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Scopes by resource server, as the page draws them; one being retired is offered only where it is held."""
+    """Scopes by resource server, as the page draws them; one being retired or gone only where it is held."""
     groups: dict[str, dict[str, Any]] = {}
     for scope in Scope.objects.filter(resource_server__pool=pool).select_related("resource_server"):
-        if scope.retiring_at and scope.full_name not in held:
+        if not scope.is_offered and scope.full_name not in held:
             continue
         server = scope.resource_server
         group = groups.setdefault(server.identifier, {"server": server, "scopes": [], "chosen": 0})
@@ -155,7 +155,7 @@ def scope_groups(pool: UserPool, chosen: list[str], held: list[str] | tuple[str,
 
 def template_scopes(pool: UserPool, template: str) -> list[str]:
     """What the templates "Read only" and "Full" tick."""
-    rows = Scope.objects.filter(resource_server__pool=pool, retiring_at__isnull=True)
+    rows = Scope.objects.filter(resource_server__pool=pool, retiring_at__isnull=True, gone_at__isnull=True)
     if template == "read":
         rows = rows.filter(is_read_only=True)
     return list(rows.values_list("full_name", flat=True)) if template in ("read", "full") else []

@@ -118,6 +118,7 @@ class Scope(models.Model):
     full_name = models.CharField(max_length=513)
     is_read_only = models.BooleanField(default=False)
     retiring_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True, help_text="Since when Cognito is known to have it no more.")
 
     class Meta:
         ordering = ["full_name"]
@@ -125,6 +126,11 @@ class Scope(models.Model):
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def is_offered(self) -> bool:
+        """To clients that do not hold it."""
+        return self.retiring_at is None and self.gone_at is None
 
 
 class RetirementState(models.TextChoices):

@@ -154,9 +154,9 @@ def assignable(pool: UserPool, names: list[str], *, held: frozenset[str]) -> tup
     unknown = [n for n in possible if n not in known and not any(n in p for p in problems)]
     problems += [f"There is no scope {n[:80]} in the pool {pool.environment}." for n in unknown]
     problems += [
-        f"{r.full_name} is being retired and cannot be given out."
+        f"{r.full_name} is {'gone in Cognito' if r.gone_at else 'being retired'} and cannot be given out."
         for r in rows
-        if r.retiring_at and r.full_name not in held
+        if not r.is_offered and r.full_name not in held
     ]
     return rows, problems
 

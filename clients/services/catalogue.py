@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from clients.aws.cognito import Gateway, RemoteServer
 from clients.errors import Conflict, InvalidInput, NotFound, Overruled, Refused, Throttled
@@ -62,19 +63,17 @@ def _refuse(problems: dict[str, list[str]]) -> None:
 
 
 def _mirror(pool: UserPool, remote: RemoteServer, api: Api | None = None) -> ResourceServer:
-    """Our rows become what Cognito holds; scopes that are gone there go here, unless a client still holds them."""
+    """Our rows become what Cognito holds; scopes that are gone there go here, or are marked where a client still holds
+    them: its tokens come without them, silently (cognito_facts section 3)."""
     defaults = {"name": remote.name} | (api.fields() if api else {})
     server, _ = ResourceServer.objects.update_or_create(pool=pool, identifier=remote.identifier, defaults=defaults)
     for name, description in remote.scopes.items():
-        Scope.objects.update_or_create(
-            resource_server=server,
-            name=name,
-            defaults={"description": description, "full_name": f"{remote.identifier}/{name}"},
-            create_defaults={
-                "description": description, "full_name": f"{remote.identifier}/{name}", "is_read_only": name in READING,
-            },
-        )  # fmt: skip
-    server.scopes.exclude(name__in=remote.scopes).filter(app_clients__isnull=True).delete()
+        told = {"description": description, "full_name": f"{remote.identifier}/{name}", "gone_at": None}
+        new = told | {"is_read_only": name in READING}
+        Scope.objects.update_or_create(resource_server=server, name=name, defaults=told, create_defaults=new)
+    gone = server.scopes.exclude(name__in=remote.scopes)
+    gone.filter(app_clients__isnull=True).delete()
+    gone.filter(gone_at__isnull=True).update(gone_at=timezone.now())
     return server
 
 
@@ -82,7 +81,7 @@ def _rows(pool: UserPool, identifier: str) -> list[tuple[Any, ...]]:
     """All that a form about the server shows."""
     server = ResourceServer.objects.filter(pool=pool, identifier=identifier)
     scopes = Scope.objects.filter(resource_server__in=server).order_by("name")
-    return [*server.values_list("name", *Api().fields()), *scopes.values_list("name", "description")]
+    return [*server.values_list("name", *Api().fields()), *scopes.values_list("name", "description", "gone_at")]
 
 
 def adopt_resource_server(
@@ -258,12 +257,15 @@ def change_resource_server(
 def _check_change(
     server: ResourceServer, name: str | None, descriptions: dict[str, str], added: dict[str, str]
 ) -> dict[str, list[str]]:
-    held = set(server.scopes.values_list("name", flat=True))
+    rows = {scope.name: scope for scope in server.scopes.all()}
+    held = {scope for scope, row in rows.items() if row.retiring_at or not row.gone_at}  # the gone may come back
+    gone = [scope for scope in descriptions if scope in rows and rows[scope].gone_at]
     problems = {"name": [] if name is None else check_server(server.identifier, name)["name"]}
     everything = dict.fromkeys(held, "x") | added
     problems["added"] = [f"{scope} exists already." for scope in added if scope in held]
     problems["added"] += check_new_scopes(server.identifier, everything)
-    problems["descriptions"] = [f"There is no scope {scope}." for scope in descriptions if scope not in held]
+    problems["descriptions"] = [f"There is no scope {scope}." for scope in descriptions if scope not in rows]
+    problems["descriptions"] += [f"{scope} is gone in Cognito, so it cannot be described." for scope in gone]
     problems["descriptions"] += check_new_scopes(server.identifier, descriptions) if descriptions else []
     return problems
 

@@ -130,7 +130,11 @@ def _adopt(request: HttpRequest, user: User) -> HttpResponse:
     except PortalError as error:
         return refused(request, error, back=reverse("server-adopt"))
     said = f"{identifier} is adopted with its scopes. Say next how its API is called."
-    messages.success(request, f"{identifier} stands here as in Cognito." if is_known else said)
+    if gone := server.scopes.filter(gone_at__isnull=False).values_list("full_name", flat=True):
+        sentence = f"Gone in Cognito though clients hold it: {', '.join(gone)}. Their tokens come without it."
+        messages.warning(request, f"{identifier} was read. {sentence}")
+    else:
+        messages.success(request, f"{identifier} stands here as in Cognito." if is_known else said)
     return redirect("server-page", server.pk)
 
 
@@ -340,7 +344,8 @@ def _change_stale(
 ) -> HttpResponse:
     """What this person did not touch is left to whoever did."""
     descriptions, name = form.descriptions(server), form.new_name(server)
-    now = {"Name": server.name} | {scope.name: scope.description for scope in server.scopes.all()}
+    scopes = {scope.name: "Gone in Cognito" if scope.gone_at else scope.description for scope in server.scopes.all()}
+    now = {"Name": server.name} | scopes
     wanted = now | descriptions | added | ({"Name": name} if name else {})
     typed = {DESCRIPTION + scope: text for scope, text in descriptions.items()}
     typed |= {key: str(text) for key, text in request.POST.items() if key == "rows" or key.startswith("scope-")}

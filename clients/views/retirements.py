@@ -20,7 +20,7 @@ SHOWN = 20
 @signed_in("GET", "POST")
 def server_retire(request: HttpRequest, server_id: int) -> HttpResponse:
     server = get_server(request, server_id, permissions.can_change_catalogue)
-    form, chosen = RetireForm(request.POST or None), request.POST.getlist("scopes")
+    form, chosen = RetireForm(request.POST or None), (request.POST or request.GET).getlist("scopes")
     if request.method != "POST" or not form.is_valid():
         return _retire_page(request, server, form, chosen, [], status=422 if request.method == "POST" else 200)
     try:

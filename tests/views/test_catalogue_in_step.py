@@ -3,7 +3,9 @@
 import pytest
 from django.urls import reverse
 
+from clients.errors import InvalidInput
 from clients.models import Operation, ResourceServer
+from clients.services import retirements
 from tests.views.forms import form_of
 
 
@@ -155,3 +157,70 @@ def test_what_was_typed_stays_when_cognito_cannot_be_read_after_the_refusal(clie
     assert answer.status_code == 409 and "“By the console” by now" in text(answer)
     assert form_of(answer, address).data()["description:read"] == ["See"]
     assert "By the console" in text(client.post(address, form.data(save="1")))
+
+
+# --- A scope is gone in Cognito ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def holder(world):
+    return world.create(scopes=["orders/read", "orders/write"])
+
+
+def test_reading_again_names_a_scope_that_is_gone_and_marks_it_with_its_one_act(client, world, orders, holder):
+    in_console(world, {"read": "read orders"})
+    page = text(read_again(client))
+    retire = f"{reverse('server-retire', args=[orders.pk])}?scopes=write"
+    assert "Gone in Cognito though clients hold it: orders/write." in page and "stands here as in Cognito" not in page
+    for shown in (page, text(client.get("/scopes/"))):
+        assert shown.count("Gone in Cognito</span>") == 1 and f'href="{retire}"' in shown
+    assert form_of(client.get(retire), reverse("server-retire", args=[orders.pk])).data()["scopes"] == ["write"]
+
+
+def test_a_scope_that_is_gone_cannot_be_described(client, world, orders, holder):
+    in_console(world, {"read": "read orders"})
+    read_again(client)
+    address, form = opened(client, orders)
+    assert "description:write" not in form.names and "Gone in Cognito</span>" in text(client.get(address))
+    answer = client.post(address, form.data(save="1", **{"description:write": "Change", "was:write": "write orders"}))
+    assert answer.status_code == 422 and "write is gone in Cognito" in text(answer)
+
+
+def test_a_scope_that_is_gone_is_offered_to_its_holders_alone(client, world, orders, holder):
+    other = world.create(name="other", scopes=["orders/read"])
+    in_console(world, {"read": "read orders"})
+    read_again(client)
+    page = text(client.get(reverse("client-scopes", args=[holder.public_id])))
+    assert "Gone in Cognito</span>" in page and "Tokens come without it." in page
+    for address in (reverse("client-scopes", args=[other.public_id]), "/clients/new/?tenant=northwind"):
+        assert "orders/write" not in text(client.get(address))
+    with pytest.raises(InvalidInput, match="orders/write is gone in Cognito"):
+        world.create(name="third", scopes=["orders/write"])
+
+
+def test_a_scope_that_comes_back_in_cognito_loses_its_mark(client, world, orders, holder):
+    in_console(world, {"read": "read orders"})
+    read_again(client)
+    in_console(world, {"read": "read orders", "write": "back again"})
+    page = text(read_again(client))
+    assert "orders stands here as in Cognito" in page and "Gone in Cognito" not in page and "back again" in page
+
+
+def test_a_scope_that_is_gone_can_be_added_again_here(client, world, orders, holder):
+    in_console(world, {"read": "read orders"})
+    read_again(client)
+    address, form = reviewed(client, orders, **{"scope-0-name": "write", "scope-0-description": "Change"})
+    client.post(address, form.data(save="1"))
+    assert held(world) == {"read": "read orders", "write": "Change"}
+    assert "Gone in Cognito" not in text(client.get("/scopes/"))
+
+
+def test_a_scope_that_is_gone_is_retired_like_any_other(client, world, orders, holder):
+    in_console(world, {"read": "read orders"})
+    read_again(client)
+    going = retirements.start_retirement(orders, actor=world.people["operator"], scope_names=["write"], reason="gone")
+    retirements.release_holders(going, actor=world.people["operator"], typed="orders/write")
+    while retirements.advance_due():
+        pass
+    assert list(orders.scopes.values_list("name", flat=True)) == ["read"]
+    assert world.describe(holder.client_id)["AllowedOAuthScopes"] == ["orders/read"]

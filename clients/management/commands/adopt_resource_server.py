@@ -37,5 +37,5 @@ class Command(BaseCommand):
         for identifier in chosen:
             with refusals_told():
                 server = adopt_resource_server(pool, actor=actor, via=via, identifier=identifier, **call)
-            names = server.scopes.values_list("full_name", flat=True)
+            names = [f"{s.full_name} (gone in Cognito)" if s.gone_at else s.full_name for s in server.scopes.all()]
             self.stdout.write(f"{identifier}: {', '.join(names) or 'no scopes'}")
