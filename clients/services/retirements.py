@@ -24,6 +24,7 @@ from clients.models import (
     User,
 )
 from clients.models.ids import new_ulid
+from clients.models.operations import OperationQuerySet
 from clients.services import audit, catalogue, restores
 from clients.services.app_clients import gateway_for
 from clients.services.client_changes import CHANGE, change_scopes
@@ -33,6 +34,7 @@ from clients.services.pool_sync import observe, owned_facts
 logger = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=30)
 VIA = "portal, retirement"
+NAMED = 5  # clients named of those that wait for the same reason
 LOOKS = 20  # clients asked about in Cognito at a time
 
 
@@ -78,10 +80,29 @@ def holders(retirement: Retirement) -> QuerySet[AppClient]:
     return AppClient.objects.present().filter(pk__in=through.values("appclient_id"))
 
 
+def stranded(retirement: Retirement) -> QuerySet[AppClient]:
+    """Holders that would have no scope left: not released before somebody gives them another one, or deletes them."""
+    others = AppClient.scopes.through.objects.filter(appclient=OuterRef("pk"))
+    others = others.exclude(scope__resource_server=retirement.resource_server, scope__name__in=retirement.scope_names)
+    return holders(retirement).exclude(Exists(others))
+
+
+def _begun(retirement: Retirement) -> OperationQuerySet:
+    return Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
+
+
 def released(retirement: Retirement) -> int:
     """How many clients have been released, as far as Cognito knows."""
-    begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
-    return begun.filter(state=OperationState.DONE).count()
+    done = _begun(retirement).filter(state=OperationState.DONE)
+    return done.order_by().values("app_client").distinct().count()
+
+
+def concerned(retirement: Retirement) -> int:
+    """How many clients it is about: whose release was begun, whatever became of it, and who still holds its scopes."""
+    about = Q(pk__in=_begun(retirement).values("app_client"))
+    if retirement.is_going_on:
+        about |= Q(pk__in=holders(retirement).values("pk"))
+    return AppClient.objects.filter(about).count()
 
 
 def to_be_typed(retirement: Retirement) -> str:
@@ -144,22 +165,31 @@ def advance_due(limit: int = 5) -> int:
 
 
 def advance(retirement: Retirement) -> bool:
-    """One step. A client that cannot be released (a change under way, or it would have no scope left) is named, and
-    the others have their turn."""
+    """One step. Clients that cannot be released (a change under way, or no scope would be left) are named, and the
+    others have their turn."""
     if retirement.resource_server is None:
         return False
-    stuck = ""
+    why: dict[str, list[str]] = {}
     for app_client in holders(retirement).select_related("pool", "tenant").order_by("pk"):
         try:
             _release(retirement, app_client)
             return True
         except PortalError as error:
-            stuck = f"{app_client.name}: {error.sentence}"
-    stuck = stuck or _unfinished(retirement) or _held_in_cognito(retirement)
+            why.setdefault(error.sentence, []).append(app_client.name)
+    stuck = _told(why) or _unfinished(retirement) or _held_in_cognito(retirement)
     if stuck:
         _wait(retirement, stuck)
         return False
     return _remove(retirement)
+
+
+def _told(why: dict[str, list[str]]) -> str:
+    """Each reason after the names of those it holds for."""
+    lines = []
+    for sentence, names in why.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        lines.append(f"{', '.join(names[:NAMED])}{more}: {sentence}")
+    return " ".join(lines)
 
 
 def _wait(retirement: Retirement, why: str) -> None:
@@ -171,7 +201,7 @@ def _release(retirement: Retirement, app_client: AppClient) -> None:
     _go_on(retirement)
     kept = app_client.scopes.exclude(full_name__in=retirement.full_names).values_list("full_name", flat=True)
     if not kept:
-        raise Conflict("it would have no scope left. Give it another one, or delete it.")
+        raise Conflict("no scope would be left. Give another one, or delete the client.")
     change_scopes(
         app_client, actor=retirement.started_by, operation_id=new_ulid(), generation=app_client.generation,
         scopes=sorted(kept), via=VIA, told={"retirement": retirement.public_id},
@@ -181,14 +211,13 @@ def _release(retirement: Retirement, app_client: AppClient) -> None:
 def _go_on(retirement: Retirement) -> None:
     """Raises Conflict when somebody cancelled it since the worker read the row."""
     going = Retirement.objects.filter(pk=retirement.pk, state=RetirementState.RELEASING)
-    if not going.update(next_try_at=timezone.now()):
+    if not going.update(next_try_at=timezone.now(), last_error=""):
         raise Conflict("This retirement was cancelled.")
 
 
 def _unfinished(retirement: Retirement) -> str:
     """A client whose release Cognito has not got yet, and why: until then the scope must not go."""
-    begun = Operation.objects.filter(pool=retirement.pool, params__retirement=retirement.public_id)
-    first = begun.not_made_good().select_related("app_client").first()
+    first = _begun(retirement).not_made_good().select_related("app_client").first()
     return f"{first.app_client}: {first.told}" if first else ""
 
 

@@ -97,14 +97,17 @@ def _page(request: HttpRequest, going: Retirement, form: ReleaseForm, *, status:
     left = retirements.holders(going) if going.is_going_on else AppClient.objects.none()
     shown = left.select_related("tenant").prefetch_related("scopes").order_by("name")[:SHOWN]
     rows = [(c, not {scope.full_name for scope in c.scopes.all()} - set(going.full_names)) for c in shown]
-    left_count, released = left.count(), retirements.released(going)
+    stranded = retirements.stranded(going) if going.is_going_on else AppClient.objects.none()
+    left_count, stranded_count, released = left.count(), stranded.count(), retirements.released(going)
     is_done, is_over = going.state == RetirementState.DONE, not going.is_going_on
     is_removing = going.state == RetirementState.RELEASING and not left_count
     context = {
         "released_state": "done" if is_done or is_removing else "" if is_over else "now",
         "removed_state": "done" if is_done else "now" if is_removing else "",
+        "stranded": stranded.order_by("name")[:SHOWN], "stranded_count": stranded_count,
+        "releasable": left_count - stranded_count, "total": retirements.concerned(going),
         "retirement": going, "form": form, "holders": rows, "left_count": left_count, "released": released,
-        "total": released + left_count, "server": going.resource_server, "nav": "scopes", "is_removing": is_removing,
+        "server": going.resource_server, "nav": "scopes", "is_removing": is_removing,
         "unfinished": unfinished(going.resource_server) if going.resource_server and is_removing else [],
         "is_stopped": retirements.is_stopped(going), "may_change": permissions.can_change_catalogue(person(request)),
     }  # fmt: skip
