@@ -200,4 +200,6 @@ def check_api_url(kind: str, url: str) -> list[str]:
     schemes = ("https", "http") if is_own_machine else ("https",)  # kits would send tokens in the clear
     if parts.scheme not in schemes or not parts.hostname or any(c.isspace() for c in url):
         return ["Enter the whole address of the API, beginning with https://."]
+    if "@" in parts.netloc:
+        return ["Leave out user name and password: everybody who gets a kit would read them."]
     return []

@@ -93,6 +93,8 @@ def test_a_resource_server_made_outside_is_not_taken_over(world):
         ({"identifier": "x" * 250, "scopes": {"longer": "x"}}, "scopes"),
         ({"scopes": {f"s{n}": "x" for n in range(101)}}, "scopes"),
         ({"api": catalogue.Api("rest", "no address")}, "api_url"),
+        ({"api": catalogue.Api("rest", "https://user:pw@api.example")}, "api_url"),
+        ({"api": catalogue.Api("rest", "https://@api.example")}, "api_url"),
     ],
 )
 def test_create_resource_server_refused_beside_its_field(world, more, field):
