@@ -111,11 +111,13 @@ def adopt_resource_server(
     return server
 
 
-def adoptable(pool: UserPool) -> list[RemoteServer]:
-    """Resource servers Cognito has and we do not, by identifier. One look; raises when Cognito cannot be reached."""
+def adoptable(pool: UserPool) -> tuple[list[RemoteServer], bool]:
+    """Resource servers Cognito has and we do not, by identifier, and whether it has any at all. One look; raises when
+    Cognito cannot be reached."""
     known = set(ResourceServer.objects.filter(pool=pool).values_list("identifier", flat=True))
     there = [RemoteServer.from_answer(item) for item in _gateway(pool).list_resource_servers()]
-    return sorted((server for server in there if server.identifier not in known), key=lambda s: s.identifier)
+    new = [server for server in there if server.identifier not in known]
+    return sorted(new, key=lambda server: server.identifier), bool(there)
 
 
 def change_api(

@@ -115,7 +115,8 @@ def server_adopt(request: HttpRequest) -> HttpResponse:
     offers, failed = [], []
     for pool in UserPool.objects.all():
         try:
-            offers.append((pool, catalogue.adoptable(pool)))
+            bare = pool.resource_servers.filter(scopes__isnull=True)
+            offers.append((pool, *catalogue.adoptable(pool), bare))
         except PortalError as error:
             failed.append((pool, error))
     return render(request, "clients/server_adopt.html", {"nav": "scopes", "offers": offers, "failed": failed})
@@ -130,6 +131,8 @@ def _adopt(request: HttpRequest, user: User) -> HttpResponse:
     except PortalError as error:
         return refused(request, error, back=reverse("server-adopt"))
     said = f"{identifier} is adopted with its scopes. Say next how its API is called."
+    if not server.scopes.exists():
+        said = f"{identifier} is adopted. It has no scopes yet, and without one no client can be given any."
     if gone := server.scopes.filter(gone_at__isnull=False).values_list("full_name", flat=True):
         sentence = f"Gone in Cognito though clients hold it: {', '.join(gone)}. Their tokens come without it."
         messages.warning(request, f"{identifier} was read. {sentence}")

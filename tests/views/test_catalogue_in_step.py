@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from clients.errors import InvalidInput
-from clients.models import Operation, ResourceServer
+from clients.models import Operation, ResourceServer, Scope
 from clients.services import retirements
 from tests.views.forms import form_of
 
@@ -224,3 +224,30 @@ def test_a_scope_that_is_gone_is_retired_like_any_other(client, world, orders, h
         pass
     assert list(orders.scopes.values_list("name", flat=True)) == ["read"]
     assert world.describe(holder.client_id)["AllowedOAuthScopes"] == ["orders/read"]
+
+
+# --- What adopting leads to ----------------------------------------------------------------------------
+
+
+def empty_pool(world):
+    for identifier in ("orders", "shipments"):
+        world.cognito.delete_resource_server(UserPoolId=world.pool.user_pool_id, Identifier=identifier)
+    Scope.objects.all().delete()
+    ResourceServer.objects.all().delete()
+
+
+def test_adopting_where_cognito_has_no_resource_server_leads_to_creating_one(client, world):
+    empty_pool(world)
+    page = text(client.get("/scopes/adopt/"))
+    assert "Cognito has no resource server in this pool yet." in page and "is here already" not in page
+    assert 'href="/scopes/new/"' in page
+
+
+def test_adopting_a_server_without_scopes_leads_to_adding_some(client, world):
+    empty_pool(world)
+    world.cognito.create_resource_server(UserPoolId=world.pool.user_pool_id, Identifier="bare", Name="Bare", Scopes=[])
+    answer = client.post("/scopes/adopt/", {"pool": "prod", "identifier": "bare"}, follow=True)
+    change = reverse("server-change", args=[ResourceServer.objects.get().pk])
+    assert "bare is adopted. It has no scopes yet" in text(answer) and f'href="{change}"' in text(answer)
+    page = text(client.get("/scopes/adopt/"))
+    assert "bare</b> is here, without a scope" in page and f'href="{change}"' in page
