@@ -146,8 +146,11 @@ class Gateway:
         return RemoteServer.from_answer(answer)
 
     def list_resource_servers(self) -> Iterable[dict[str, Any]]:
+        """50 a page (cognito_facts section 3), paced like the list of clients."""
         token: dict[str, str] = {}
         while True:
+            if token:
+                pause_between_calls()
             page = self._call("list_resource_servers", MaxResults=50, **token)
             yield from page["ResourceServers"]
             if not page.get("NextToken"):

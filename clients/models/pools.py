@@ -100,6 +100,7 @@ class ResourceServer(models.Model):
     api_method = models.CharField(max_length=10, default="POST")
     example_call = models.TextField(blank=True, help_text="AppSync: a GraphQL query. REST: a JSON body.")
     generation = models.PositiveIntegerField(default=1, help_text="Raised by every change; a form carries it.")
+    drift = models.JSONField(default=dict, blank=True, help_text="What Cognito holds otherwise, since it was read.")
 
     class Meta:
         ordering = ["identifier"]

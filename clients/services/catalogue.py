@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from clients.aws.cognito import Gateway, RemoteServer
 from clients.errors import Conflict, InvalidInput, NotFound, Overruled, Refused, Throttled
 from clients.models import Operation, Outcome, ResourceServer, Scope, Status, User, UserPool
+from clients.models.operations import OperationQuerySet
 from clients.services import audit
 from clients.services.operations import Record, begin, find_repeated, run_once, step
 from clients.validators import check_api_url, check_new_scopes, check_server
@@ -52,7 +53,7 @@ def _target(pool: UserPool, identifier: str) -> str:
     return f"server:{pool.pk}:{hashlib.sha256(identifier.encode()).hexdigest()[:32]}"
 
 
-def operations_on(server: ResourceServer) -> QuerySet[Operation]:
+def operations_on(server: ResourceServer) -> OperationQuerySet:
     return Operation.objects.filter(target=_target(server.pool, server.identifier))
 
 
@@ -65,7 +66,7 @@ def _refuse(problems: dict[str, list[str]]) -> None:
 def _mirror(pool: UserPool, remote: RemoteServer, api: Api | None = None) -> ResourceServer:
     """Our rows become what Cognito holds; scopes that are gone there go here, or are marked where a client still holds
     them: its tokens come without them, silently (cognito_facts section 3)."""
-    defaults = {"name": remote.name} | (api.fields() if api else {})
+    defaults = {"name": remote.name, "drift": {}} | (api.fields() if api else {})
     server, _ = ResourceServer.objects.update_or_create(pool=pool, identifier=remote.identifier, defaults=defaults)
     for name, description in remote.scopes.items():
         told = {"description": description, "full_name": f"{remote.identifier}/{name}", "gone_at": None}

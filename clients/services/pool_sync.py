@@ -13,7 +13,7 @@ from clients.aws import claims_table
 from clients.aws.cognito import Described, Gateway, pause_between_calls
 from clients.errors import NotFound, PortalError
 from clients.models import AppClient, Operation, Outcome, Status, UserPool
-from clients.services import audit, claims, restores
+from clients.services import audit, catalogue_sync, claims, restores
 from clients.services.pools import check_presence
 
 logger = logging.getLogger(__name__)
@@ -171,11 +171,13 @@ def _moved(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[st
 
 
 def compare_due() -> int:
-    """Compares the pools not compared for five minutes; how many. One that cannot be reached has its turn later."""
+    """Compares the pools not compared for five minutes, their clients and resource servers; how many. One that cannot
+    be reached has its turn later."""
     due = UserPool.objects.filter(is_missing=False).exclude(compared_at__gt=timezone.now() - EVERY)
     for pool in due:
         try:
             compare_pool(pool)
+            catalogue_sync.compare_servers(pool)
         except PortalError as error:
             UserPool.objects.filter(pk=pool.pk).update(compared_at=timezone.now())
             logger.warning("comparing pool %s: %s", pool, error.technical)

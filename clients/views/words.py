@@ -50,6 +50,7 @@ WORDS = {
     "pool:compare": "Compare pool with Cognito",
     "pool:change_urls": "Change addresses of pool",
     "resource_server:adopt": "Adopt resource server",
+    "resource_server:observe": "Compare resource server with Cognito",
     "resource_server:create": "Create resource server",
     "resource_server:change": "Change resource server",
     "resource_server:change_api": "Change API of resource server",

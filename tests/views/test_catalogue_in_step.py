@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from clients.errors import InvalidInput
 from clients.models import Operation, ResourceServer, Scope
-from clients.services import retirements
+from clients.services import catalogue_sync, retirements
 from tests.views.forms import form_of
 
 
@@ -251,3 +251,34 @@ def test_adopting_a_server_without_scopes_leads_to_adding_some(client, world):
     assert "bare is adopted. It has no scopes yet" in text(answer) and f'href="{change}"' in text(answer)
     page = text(client.get("/scopes/adopt/"))
     assert "bare</b> is here, without a scope" in page and f'href="{change}"' in page
+
+
+# --- What the worker's comparison found ------------------------------------------------------------------
+
+
+def test_a_server_out_of_sync_says_what_differs_and_offers_to_read_it_again(client, world, orders):
+    in_console(world, {"read": "By the console", "void": "Void"}, name="Renamed")
+    catalogue_sync.compare_servers(world.pool)
+    server = reverse("server-page", args=[orders.pk])
+    for address in ("/scopes/", server):
+        page = text(client.get(address))
+        assert page.count("Out of sync") == 1 and "Read again from Cognito" in page
+        for told in ("Gone there: write.", "Added there: void.", "read (“By the console”)", "Named “Renamed” there."):
+            assert told in page
+    read_again(client)
+    assert "Out of sync" not in text(client.get(server)) and "Out of sync" not in text(client.get("/scopes/"))
+
+
+def test_a_server_that_is_gone_in_cognito_is_offered_to_be_retired(client, world, orders):
+    world.cognito.delete_resource_server(UserPoolId=world.pool.user_pool_id, Identifier="orders")
+    catalogue_sync.compare_servers(world.pool)
+    page = text(client.get("/scopes/"))
+    assert "Cognito does not have it any more" in page and f"{reverse('server-retire', args=[orders.pk])}?all=1" in page
+
+
+def test_out_of_sync_is_shown_without_an_act_to_who_may_not_change_it(client, world, orders):
+    in_console(world, {"read": "read orders"})
+    catalogue_sync.compare_servers(world.pool)
+    client.force_login(world.people["support"])
+    page = text(client.get("/scopes/"))
+    assert "Out of sync" in page and "Read again" not in page and "?scopes=write" not in page
