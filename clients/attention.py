@@ -39,7 +39,7 @@ SOON = timedelta(days=7)
 # The most urgent first: what stops working, what stands still, what waits for somebody.
 URGENCY = (
     "alarm", "asked", "pool-missing", "expired", "given-up", "overlap-over", "ends-soon", "waiting", "tenant-waits",
-    "unpublished", "out-of-sync", "undelivered", "retiring", "ends", "foreign",
+    "unpublished", "out-of-sync", "server-differs", "undelivered", "retiring", "ends", "foreign",
 )  # fmt: skip
 FORGOTTEN = timedelta(days=7)  # a retirement nobody goes on with
 
@@ -58,6 +58,7 @@ class Item:
     rotation: Rotation | None = None
     retirement: Retirement | None = None
     change: TenantChange | None = None
+    server: ResourceServer | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -123,13 +124,18 @@ def what_needs_attention(pools: list[UserPool]) -> Attention:
 
 
 def _add_guided(found: Attention) -> None:
-    """What somebody began and that cannot go on by itself: retirements, tenants being paused or off-boarded."""
+    """What somebody began and that cannot go on by itself, retirements, tenants being paused or off-boarded; and
+    resource servers that were changed outside the portal."""
     going = Retirement.objects.filter(state__in=GOING_ON).select_related("resource_server", "pool", "started_by")
     forgotten = Q(state=RetirementState.WAITING, started_at__lte=timezone.now() - FORGOTTEN)
-    _add(found, "retirements", going.filter(forgotten | ~Q(last_error="")).order_by("started_at"),
-         lambda r: Item("retiring", r.started_at, retirement=r))  # fmt: skip
     held = TenantChange.objects.filter(finished_at=None).exclude(last_error="").select_related("tenant", "started_by")
-    _add(found, "changes", held.order_by("started_at"), lambda c: Item("tenant-waits", c.started_at, change=c))
+    differing = ResourceServer.objects.exclude(drift={}).select_related("pool")
+    waiting = [
+        *(Item("retiring", r.started_at, retirement=r) for r in going.filter(forgotten | ~Q(last_error=""))[:MANY]),
+        *(Item("tenant-waits", c.started_at, change=c) for c in held[:MANY]),
+        *(Item("server-differs", s.pool.compared_at, server=s) for s in differing[:MANY]),
+    ]
+    found.add("guided", waiting, len(waiting))  # few there can be, so they are counted while they are read
 
 
 def _add(found: Attention, group: str, rows: Any, item: Any) -> None:

@@ -46,17 +46,13 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return ready.order_by("priority", "next_try_at")
 
     def stuck(self) -> "OperationQuerySet":
-        """Waiting, left alone, or ended without success and not overtaken by a later one about the same, nor overruled
-        by what somebody did in Cognito: that is decided anew, by another one."""
+        """Waiting, left alone, or ended without what was wanted."""
         left = Q(state=OperationState.RUNNING, lease_until__lte=timezone.now() - timedelta(minutes=5))
-        ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
-        open_ended = ended & ~Q(last_error_code=Overruled.code) & ~is_overtaken()
-        return self.filter(Q(state=OperationState.WAITING) | left | open_ended)
+        return self.filter(Q(state=OperationState.WAITING) | left | _left_undone())
 
     def unfinished(self) -> "OperationQuerySet":
-        """Still at work, or ended without success and not overtaken by a later one about the same."""
-        ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
-        return self.filter(Q(state__in=LIVE) | (ended & ~is_overtaken()))
+        """Still at work, or ended without what was wanted."""
+        return self.filter(Q(state__in=LIVE) | _left_undone())
 
     def not_made_good(self) -> "OperationQuerySet":
         """What it wanted has not reached Cognito: not done, nor anything later about the same."""
@@ -76,6 +72,14 @@ def _later() -> OperationQuerySet:
 def is_overtaken() -> Q:
     """By a later wish that this one must not undo; one about all of its target would undo any."""
     return Q(Exists(_later().filter(SAME))) | Q(Q(aspect=EVERYTHING) & Q(Exists(_later())))
+
+
+def _left_undone() -> Q:
+    """Ended without success and not overtaken by a later one about the same. What somebody did in Cognito overruled is
+    told to whoever waits for the answer, and is decided anew; it counts where it ended later, behind their back."""
+    ended = Q(state__in=[OperationState.REFUSED, OperationState.GIVEN_UP])
+    told = Q(last_error_code=Overruled.code, attempts__lte=1)
+    return ended & ~told & ~is_overtaken()
 
 
 class Operation(models.Model):

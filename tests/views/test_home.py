@@ -126,6 +126,11 @@ def _retirement(**fields):
     return begin
 
 
+def _server(world, make, operation):
+    ResourceServer.objects.filter(identifier="orders").update(drift={"added": ["cancel"]})
+    return lambda: ResourceServer.objects.update(drift={})
+
+
 def _tenant_change(world, make, operation):
     TenantChange.objects.create(
         tenant=world.tenants["northwind"], kind="pause", started_by=world.people["operator"], last_error="AWS is away."
@@ -155,6 +160,8 @@ def _tenant_change(world, make, operation):
         ),
         ("retiring", _retirement(last_error="One has no other scope."), "One has no other scope. orders"),
         ("retiring", _retirement(started_at=NOW() - timedelta(days=8)), "Nobody has released the clients"),
+        ("server-differs", _server, "Resource server out of sync"),
+        ("given-up", _operation("refused", last_error_code="overruled", attempts=2), "did not succeed"),
         ("tenant-waits", _tenant_change, "Pause tenant waits AWS is away. Northwind Logistics"),
         ("foreign", _foreign, "1 client in Cognito unknown to the portal grafana-sync"),
     ],
