@@ -149,6 +149,11 @@ def test_the_end_of_the_secret_stands_first(client, operator, make, days, said):
     assert checks(client, app_client)["The secret has not ended"].is_done == (days > 0)
 
 
+def test_nobody_is_said_to_be_reminded_of_an_end_that_is_past(client, operator, make):
+    body = text(client.get(f"/clients/{make('ending', days=-2).public_id}/secrets/"))
+    assert "still works in Cognito until somebody removes it" in body and "are reminded" not in body
+
+
 def test_open_checks_lead_to_their_fix_for_whoever_may(client, world, operator, make):
     app_client = make("open", delivered=False)
     fixes = {title: check.fix and check.fix.words for title, check in checks(client, app_client).items()}
