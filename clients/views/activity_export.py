@@ -1,8 +1,8 @@
 """The trail as CSV for spreadsheets and as JSON Lines for machines: what the filters leave, all of it."""
 
-import csv
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.http import HttpRequest, StreamingHttpResponse
@@ -14,7 +14,7 @@ from clients.forms.activity import ActivityFilter
 from clients.models import AuditEntry, User
 from clients.services.exports import record_activity_export
 from clients.views.activity import shown_to
-from clients.views.exports import Echo, safe_cell
+from clients.views.exports import csv_lines
 from clients.views.fetching import need, person, signed_in
 from clients.views.words import WORDS
 
@@ -59,9 +59,11 @@ def _row(entry: AuditEntry, user: User) -> dict[str, Any]:
 
 
 def _as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    for number, row in enumerate(rows):
-        if number == 0:
-            yield "\ufeff" + writer.writerow(row)
-        cells = row | {"detail": json.dumps(row["detail"], ensure_ascii=False, sort_keys=True)}
-        yield writer.writerow([safe_cell("" if cell is None else str(cell)) for cell in cells.values()])
+    first = next(rows, None)
+    if first is not None:
+        yield from csv_lines(first, (_cells(row) for row in chain([first], rows)))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    told = row | {"detail": json.dumps(row["detail"], ensure_ascii=False, sort_keys=True)}
+    return ["" if cell is None else str(cell) for cell in told.values()]

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ from clients.views.bulk import back_to_list
 from clients.views.fetching import need, person, signed_in
 
 AT_ONCE = 500
-FORMULA = re.compile(r"(?:^|[;,\t\r\n])\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# A sign that begins a formula, in full width too, first in a cell or after what may end one, after any blanks.
+FORMULA = re.compile(r'((?:^|[;,\t\r\n])[\s"\u200b-\u200f\u2060\ufeff]*)([=+\-@\uff1d\uff0b\uff0d\uff20])')
 COLUMNS = (
     "Name", "Client ID", "Tenant", "Pool", "Scopes", "Secret endings", "Secret created (UTC)", "Expires (UTC)",
     "Last token (UTC)", "Status", "Flags", "Contact",
@@ -58,12 +59,17 @@ class Echo:
 
 
 def _lines(rows: Any) -> Iterator[str]:
-    """Spreadsheets are who reads this: they want the mark at the beginning to see that it is UTF-8."""
-    writer = csv.writer(Echo())
-    yield "\ufeff" + writer.writerow(COLUMNS)
     rows = rows.select_related("tenant", "pool", "contact").prefetch_related("scopes", "secrets")
-    for app_client in rows.order_by("name", "pk").iterator(chunk_size=AT_ONCE):
-        yield writer.writerow([safe_cell(cell) for cell in _cells(app_client)])
+    found = rows.order_by("name", "pk").iterator(chunk_size=AT_ONCE)
+    yield from csv_lines(COLUMNS, (_cells(app_client) for app_client in found))
+
+
+def csv_lines(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Spreadsheets are who reads this: they want the mark at the beginning to see that it is UTF-8."""
+    writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
+    yield "\ufeff" + writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([safe_cell(cell) for cell in row])
 
 
 def _cells(app_client: AppClient) -> list[str]:
@@ -82,6 +88,7 @@ def _utc(moment: datetime | None) -> str:
 
 
 def safe_cell(cell: str) -> str:
-    """A cell that begins like a formula is one to a spreadsheet, in full width too; and so is what begins like one
-    after a sign that some locales take for the end of a cell (owasp.org/www-community/attacks/CSV_Injection)."""
-    return f"'{cell}" if FORMULA.search(cell) else cell
+    """With an apostrophe before whatever could be a formula (owasp.org/www-community/attacks/CSV_Injection). Quotes do
+    not keep a cell whole: where cells end at a semicolon, as in much of Europe, the first quotes close early
+    and what follows is split wherever a cell holds one."""
+    return FORMULA.sub(r"\1'\2", cell)
