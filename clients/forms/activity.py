@@ -7,7 +7,6 @@ from django import forms
 from django.db.models import Q
 from django.utils import timezone
 
-from clients.errors import scrubbed
 from clients.forms.url_filter import UrlFilter
 from clients.models import AppClient, AuditQuerySet, Outcome, Tenant, User
 from clients.models.audit import COMMAND_LINE, LINK
@@ -49,15 +48,6 @@ class ActivityFilter(UrlFilter):
     @property
     def is_rare_used(self) -> bool:
         return any(name in self.chosen for name in ("tenant", "source", "since", "until"))
-
-    @property
-    def held_a_secret(self) -> bool:
-        """What was pasted must not stand in an address."""
-        return scrubbed(self.data.get("q", "")) != self.data.get("q", "")
-
-    def clean_q(self) -> str:
-        """Nothing shaped like a secret goes on from here."""
-        return scrubbed(str(self.cleaned_data["q"]).strip())
 
     def apply(self, entries: AuditQuerySet) -> AuditQuerySet:
         if self.unknown:

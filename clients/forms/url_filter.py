@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from clients.errors import scrubbed
+from clients.forms.pasted import without_secret
 
 LONGEST_CHOICE = 100  # more than that nobody scrolls through: then it is typed
 
@@ -24,13 +24,16 @@ class UrlFilter(forms.Form):
     @property
     def chosen(self) -> dict[str, Any]:
         self.is_valid()  # so that there is what was cleaned
-        return {name: value for name, value in self.cleaned_data.items() if value} | self.unknown
+        cleaned = self.cleaned_data.items()
+        told = {name: without_secret(value) if isinstance(value, str) else value for name, value in cleaned if value}
+        return told | self.unknown
 
     @property
     def unknown(self) -> dict[str, str]:
-        """What is set to something there is not. Nothing shaped like a secret goes on from here."""
-        given = {name: str(self.data.get(name, "")).replace("\0", "") for name in self.errors}
-        return {name: scrubbed(text)[:LONGEST_CHOICE] for name, text in given.items() if text}
+        """What is set to something there is not. A NUL is shown as what cannot be shown: no database takes it, and
+        without it the text might mean something else, or nothing at all."""
+        given = {name: str(self.data.get(name, "")).replace("\0", "\ufffd") for name in self.errors}
+        return {name: without_secret(text)[:LONGEST_CHOICE] for name, text in given.items() if text}
 
     @property
     def address(self) -> str:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 
 from clients import permissions
 from clients.forms.activity import ActivityFilter
 from clients.models import AuditEntry, AuditQuerySet, User
 from clients.services.audit import fits
+from clients.views.addresses import to_clean_address
 from clients.views.client_page import client_page
 from clients.views.fetching import acting, get_app_client, need, person, signed_in
 from clients.views.listing import capped_count, cut
@@ -27,9 +28,9 @@ def shown_to(user: User) -> AuditQuerySet:
 def activity_list(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_see_activity)
+    if clean := to_clean_address(request):
+        return clean
     filters = ActivityFilter(request.GET, user=user, actions=WORDS)
-    if filters.held_a_secret:
-        return redirect(f"{request.path}?{filters.address}")
     found = filters.apply(shown_to(user))
     if staff := acting(request):
         found = found & AuditEntry.objects.visible_to(staff.by)

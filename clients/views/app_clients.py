@@ -1,14 +1,12 @@
 """Clients as a whole: the list, and creating one."""
 
 from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
-from clients import permissions, sealing
+from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.app_clients import CreateForm, TenantChoice, scope_groups, suggest_name, template_scopes
 from clients.forms.attributes import attribute_lines, mark_problems, overrides_typed
@@ -18,20 +16,18 @@ from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.app_clients import create_client
+from clients.views.addresses import to_clean_address
 from clients.views.fetching import acting, need, person, signed_in
 from clients.views.listing import capped_count, found_once, page_by_attention
 from clients.views.outcome import refused
-
-WHOLE_SECRET = (
-    "That was a whole secret, so only its last four characters are searched for. "
-    "Logs of web servers may have kept it: rotate it unless you know that they did not."
-)
 
 
 @signed_in("GET")
 def client_list(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_view_clients)
+    if clean := to_clean_address(request):
+        return clean
     filters = ClientFilter(request.GET, user=user)
     found = filters.apply(AppClient.objects.visible_to(user).present())
     if straight := _straight_to(request, filters):
@@ -61,12 +57,8 @@ def _tenants_named(text: str) -> list[Tenant]:
 
 
 def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | None:
-    """Where a search leads that needs no list: a whole client ID to its client, also a deleted one. A whole secret is
-    taken out of the address at once; only its ending is looked for."""
+    """Where a search leads that needs no list: a whole client ID to its client, also a deleted one."""
     text = filters.chosen.get("q", "")
-    if sealing.is_well_formed(request.GET.get("q", "").strip()):
-        messages.warning(request, WHOLE_SECRET)
-        return redirect(f"{request.path}?{urlencode({'q': text})}")
     if list(filters.chosen) != ["q"] or "after" in request.GET or acting(request):
         return None
     named = AppClient.objects.visible_to(person(request)).filter(client_id=text).first()

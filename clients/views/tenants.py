@@ -16,6 +16,7 @@ from clients.forms.tenants import CreateTenantForm, TenantForm
 from clients.models import AppClient, Secret, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
+from clients.views.addresses import to_clean_address
 from clients.views.conflicts import conflict_told
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
@@ -33,6 +34,8 @@ SEARCH_MAX = 200
 def tenant_list(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_view_tenants)
+    if clean := to_clean_address(request):
+        return clean
     asked = request.GET.get("q", "").strip().replace("\x00", "")[:SEARCH_MAX]
     found = Tenant.objects.select_related("contact")
     if asked:

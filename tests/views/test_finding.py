@@ -10,7 +10,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from clients import sealing
 from clients.forms import url_filter
 from clients.models import AttributeDefinition, ClientOverride, Scope, Secret, SecretState, Status, Tenant, TenantValue
 from clients.models.tenants import AS_WRITTEN
@@ -68,7 +67,7 @@ def _override(app_client, claim_name, value):
         ("  two ", {"two"}),
         ("100%", set()),
         ('"', set()),
-        ("\x00", {"one", "two", "three"}),  # cannot be asked for: ignored
+        ("\x00", set()),  # no database can be asked for it: nothing has it
     ],
 )
 def test_search_finds_from_each_clue(client, operator, company, text, found):
@@ -80,7 +79,7 @@ def test_search_finds_by_the_beginning_of_a_client_id(client, operator, company)
 
 
 def test_search_for_a_whole_client_id_goes_to_its_page(client, operator, company):
-    answer = client.get("/clients/", {"q": f" {company['two'].client_id} ", "status": ""})
+    answer = client.get("/clients/", {"q": f" {company['two'].client_id} "})
     assert answer.status_code == 302 and answer["Location"] == f"/clients/{company['two'].public_id}/"
 
 
@@ -93,13 +92,6 @@ def test_search_finds_a_deleted_client_by_its_whole_id_only(client, operator, ma
     gone = make("gone", status=Status.DELETED)
     assert client.get("/clients/", {"q": gone.client_id})["Location"] == f"/clients/{gone.public_id}/"
     assert names(client.get("/clients/", {"q": "gone"})) == set()
-
-
-def test_search_for_a_whole_secret_leaves_only_its_ending_in_the_address(client, operator, company):
-    value = sealing.generate("prod").reveal()
-    answer = client.get("/clients/", {"q": value}, follow=True)
-    assert answer.redirect_chain == [(f"/clients/?q={value[-4:]}", 302)]
-    assert value not in answer.content.decode() and "rotate it" in answer.content.decode()
 
 
 @pytest.mark.parametrize("clue", ["two", "acme", "silver", "shipments/track", "id0", "zZ9y"])
@@ -222,7 +214,7 @@ def chips(client, query):
 
 
 def test_list_shows_each_set_filter_as_a_link_that_drops_it(client, operator, company):
-    assert chips(client, "q=gold&status=active&tenant=northwind&idle=on&scope=") == [
+    assert chips(client, "q=gold&status=active&tenant=northwind&idle=on") == [
         ("Search: gold", "/clients/?status=active&tenant=northwind&idle=on"),
         ("Status: Active", "/clients/?q=gold&tenant=northwind&idle=on"),
         ("Tenant: Northwind Logistics", "/clients/?q=gold&status=active&idle=on"),
@@ -283,15 +275,18 @@ def test_list_keeps_the_search_while_filtering(client, operator, company):
 
 
 def test_list_says_when_a_view_is_the_present_one(client, operator):
-    body = client.get("/clients/?q=&status=&idle=on&tenant=").content.decode()
+    body = client.get("/clients/?idle=on").content.decode()
     assert '<a href="/clients/?idle=on" aria-current="page">Idle 90 days</a>' in body
 
 
-@pytest.mark.parametrize("query", ["scope=orders/gone", "tenant=nobody", "status=frozen", "contact=0", "pool=mars"])
+@pytest.mark.parametrize(
+    "query", ["scope=orders/gone", "tenant=nobody", "status=frozen", "contact=0", "pool=mars", "pool=%00"]
+)
 def test_a_filter_for_what_is_not_there_means_nothing_rather_than_everything(client, operator, company, query):
     answer = client.get(f"/clients/?{query}")
     page = html.unescape(answer.content.decode())
-    assert names(answer) == set() and f"{query.split('=')[1]} (not there)" in page
+    told = query.split("=")[1].replace("%00", "\ufffd")
+    assert names(answer) == set() and f"{told} (not there)" in page
     assert "What a filter asks for is not there any more" in page
     export = b"".join(client.get(f"/clients/export.csv?{query}").streaming_content).decode()
     assert len(export.splitlines()) == 1, "the head of the table alone"
