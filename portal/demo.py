@@ -219,7 +219,7 @@ def bring_up(house: House, var: Path, port: int, sandbox_port: int) -> None:
     house.run("seed_demo")
     house.start("worker", "manage.py", "worker")
     house.start(
-        "web", "-m", "gunicorn", "portal.wsgi", "--config", "python:portal", "--bind", f"127.0.0.1:{port}",
+        "web", "-m", "gunicorn", "portal.wsgi", "--config", "python:portal.web_log", "--bind", f"127.0.0.1:{port}",
         "--workers", "1", "--threads", "8", "--access-logfile", "-", "--no-control-socket",
     )  # fmt: skip
     house.wait(lambda: answers(f"http://127.0.0.1:{port}/account/login/"), "Starting the web server")

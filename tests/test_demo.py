@@ -95,7 +95,9 @@ def test_demo_from_the_first_start_to_a_lost_sandbox(tmp_path):
         assert set(facts["logins"]) == {"administrator", "operator", "support", "auditor", "manager", "developer"}
         assert all(login["password"] in printed for login in facts["logins"].values())
         assert mode_of(var / "demo.json") == mode_of(var / "demo.env") == 0o600
-        assert b"<form" in read(f"{facts['url']}/account/login/")
+        assert b"<form" in read(f"{facts['url']}/account/login/?q=looked-for")
+        web = (var / "log" / "web.log").read_text()
+        assert '"GET /account/login/ HTTP/1.1" 200' in web and "looked-for" not in web
         clash = start(var, free_port(), free_port())
         assert "running from this folder already" in clash.communicate(timeout=30)[0] and clash.returncode == 1
     assert wait_until_none_is_left(var) == []
