@@ -39,6 +39,27 @@ def test_slash_is_typed_where_somebody_types(live_harbourline, page):
     assert name.input_value() == "/"
 
 
+def test_slash_searches_also_from_a_box_to_tick(live_harbourline, page):
+    """After ticking a row the focus is there, and takes no text."""
+    sign_in(page)
+    create_client(page)
+    page.goto("/clients/")
+    for selector in ("[name=chosen]", "[data-all]", "th a", ".btn"):
+        page.locator(f"main {selector}").first.focus()
+        page.keyboard.press("/")
+        assert page.get_by_role("searchbox").evaluate("box => box === document.activeElement"), selector
+        assert page.get_by_role("searchbox").input_value() == ""
+    page.goto("/clients/new/?tenant=northwind")
+    page.locator("input[type=radio]").first.focus()
+    page.keyboard.press("/")
+    assert page.get_by_role("searchbox", name="Find clients").evaluate("box => box === document.activeElement")
+    for kept in ("select", "h1"):
+        page.locator("h1").evaluate("title => title.setAttribute('contenteditable', '')")
+        page.locator(f"main {kept}").first.focus()
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.localName") == kept
+
+
 @pytest.mark.parametrize("page", [{"java_script_enabled": False}], ids=["no-javascript"], indirect=True)
 def test_search_and_filters_need_no_javascript(live_harbourline, page):
     sign_in(page)

@@ -153,9 +153,11 @@
     });
   });
 
+  const takesText = (el) => el.isContentEditable
+    || el.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=reset])");
   document.addEventListener("keydown", (event) => {
     const search = document.querySelector("[data-slash]");
-    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || !search || event.target.matches("input, textarea, select")) return;
+    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || !search || takesText(event.target)) return;
     event.preventDefault();
     search.focus();
   });
