@@ -3,7 +3,7 @@
 import pytest
 
 from clients.models import AppClient, Operation
-from tests.journeys.steps import create_client, is_fit, sign_in
+from tests.journeys.steps import create_client, faults, is_fit, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -61,3 +61,44 @@ def test_enter_in_a_field_creates_and_a_template_keeps_what_is_typed(live_harbou
     page.locator("#id_name").press("Enter")
     page.get_by_role("heading", name="by-enter").wait_for()
     assert AppClient.objects.get().name == "by-enter"
+
+
+WAYS = {
+    "without network": lambda page: page.context.set_offline(True),
+    "signed out": lambda page: page.context.clear_cookies(),
+    "server fails": lambda page: page.route("**/new/", lambda route: route.fulfill(status=500, body="broken")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_preview_that_cannot_follow_says_so_until_it_can(live_harbourline, page, way):
+    sign_in(page)
+    page.goto("/clients/new/?tenant=northwind")
+    cookies, preview, said = page.context.cookies(), page.locator("#preview"), page.locator("p[aria-live]")
+    rate = page.locator("input[name='attribute:rate_limit']")
+    page.locator("input[name=scopes][value='orders/read']").check()
+    preview.get_by_text("Valid", exact=True).wait_for()
+    assert preview.get_by_text("Valid", exact=True).is_visible() and preview.get_by_text("Not up to date").is_hidden()
+    WAYS[way](page)
+    rate.fill("7777")
+    preview.get_by_text("Not up to date").wait_for()
+    assert preview.get_by_text("Valid", exact=True).is_hidden() and preview.get_attribute("aria-busy") is None
+    assert said.text_content() == "Token preview is not up to date" and faults(page) == []
+    page.unroute_all()
+    page.context.set_offline(False)
+    page.context.add_cookies(cookies)
+    rate.fill("7778")
+    preview.get_by_text("7778").wait_for()
+    assert preview.get_by_text("Not up to date").is_hidden() and preview.get_by_text("Valid", exact=True).is_visible()
+
+
+def test_preview_is_busy_while_it_asks(live_harbourline, page):
+    sign_in(page)
+    page.goto("/clients/new/?tenant=northwind")
+    held = []
+    page.route("**/clients/new/", lambda route: held.append(route))
+    page.locator("input[name='attribute:rate_limit']").fill("7777")
+    page.locator("#preview[aria-busy=true]").wait_for()
+    page.wait_for_timeout(50)
+    held[0].continue_()
+    page.locator("#preview:not([aria-busy])").get_by_text("7777").wait_for()

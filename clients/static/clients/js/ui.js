@@ -50,15 +50,17 @@
   const draft = document.querySelector("form[data-preview]");
   let waiting, asked = 0;
   async function preview() {
-    const turn = ++asked, body = new FormData(draft);
+    const turn = ++asked, body = new FormData(draft), panel = document.getElementById(draft.dataset.preview);
     body.set("preview", "1");
+    panel.setAttribute("aria-busy", "true");
     const answer = await fetch(draft.action, { method: "POST", body }).catch(() => null);
-    if (!answer?.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById(draft.dataset.preview);
-    if (!fresh || turn !== asked) return; // somebody typed on meanwhile: the later answer counts
-    document.getElementById(draft.dataset.preview).replaceChildren(...fresh.childNodes);
-    live.textContent = "Token preview updated";
+    const text = answer?.ok ? await answer.text().catch(() => "") : "";
+    if (turn !== asked) return; // somebody typed on meanwhile: the later answer counts
+    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(panel.id); // sign-in has none
+    if (fresh) panel.replaceChildren(...fresh.childNodes);
+    else panel.querySelectorAll("[data-fresh], [data-stale]").forEach((el) => { el.hidden = el.matches("[data-fresh]"); });
+    panel.removeAttribute("aria-busy");
+    live.textContent = fresh ? "Token preview updated" : "Token preview is not up to date";
   }
   draft?.addEventListener("input", () => {
     clearTimeout(waiting);
