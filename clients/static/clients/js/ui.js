@@ -1,4 +1,4 @@
-// The whole behaviour layer: copy, show, an invitation's code, the preview, finding in a long list, "/" to search, Escape for a time's tip. Pages work without it.
+// The whole behaviour layer: copy, show, an invitation's code, the preview, what is busy, finding in a long list, "/" to search, Escape for a time's tip. Pages work without it.
 (() => {
   const live = document.createElement("p");
   live.className = "sr-only";
@@ -125,11 +125,28 @@
   const secret = document.querySelector("[data-secret-page]");
   if (secret) addEventListener("pagehide", () => secret.remove());
   const stored = secret?.querySelector("form[data-stored]");
-  const warn = (event) => event.preventDefault();
+  const warn = (event) => {
+    event.preventDefault();
+    setTimeout(rest); // whoever stays was not answered
+  };
   if (stored) {
     addEventListener("beforeunload", warn);
     stored.addEventListener("submit", () => removeEventListener("beforeunload", warn));
   }
+
+  // A press that takes its time shows it: Cognito may be silent for seconds. It can be pressed again, the server takes
+  // that for the same; and it keeps its name. What downloads leaves the page as it is.
+  function rest() {
+    document.querySelectorAll("button[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+    live.textContent = "";
+  }
+  document.addEventListener("submit", ({ submitter, defaultPrevented }) => {
+    if (defaultPrevented || !submitter || submitter.matches("[data-stays]")) return;
+    rest();
+    submitter.setAttribute("aria-busy", "true");
+    live.textContent = "Working…";
+  });
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) rest(); });
 
   document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
     tab.closest(".tabs").scrollLeft = tab.offsetLeft - 80;
