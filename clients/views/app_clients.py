@@ -41,14 +41,22 @@ def client_list(request: HttpRequest) -> HttpResponse:
         "clients/client_list.html",
         {
             "nav": "clients", "page": page, "following": following, "filters": filters, "count": count,
-            "may_create": permissions.can_create_client(user),
-            "may_rotate": permissions.can_rotate_many(user), "is_first_page": is_first,
-            "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member, "views": saved_views(user),
+            "is_first_page": is_first, "has_scopes": Scope.objects.exists(), "is_staff": user.is_staff_member,
+            "views": saved_views(user),
             "is_empty": not page and is_first and not filters.is_used,
             "tenants": [] if page or not user.is_staff_member else _tenants_named(filters.chosen.get("q", "")),
-            "bulk": ContactForm(user=user) if page and permissions.can_set_contact(user) else None,
-        },
+        }
+        | _acts(user),
     )  # fmt: skip
+
+
+def _acts(user: User) -> dict[str, Any]:
+    may_rotate = permissions.can_rotate_many(user)
+    bulk = ContactForm(user=user) if permissions.can_set_contact(user) else None
+    return {
+        "may_create": permissions.can_create_client(user), "may_rotate": may_rotate, "bulk": bulk,
+        "may_choose": bulk is not None or may_rotate,
+    }  # fmt: skip
 
 
 def _tenants_named(text: str) -> list[Tenant]:

@@ -4,11 +4,13 @@ import csv
 import io
 
 import pytest
+from django.test import Client
 
 from clients.forms import bulk
-from clients.models import AppClient, AuditEntry, Status, User
+from clients.models import AppClient, AuditEntry, BulkRun, Status, User
 from clients.models.ids import new_ulid
 from clients.views import listing
+from tests.support import PASSWORD
 
 
 @pytest.fixture
@@ -62,7 +64,8 @@ def test_set_contact_is_forbidden_to_others_who_see_no_boxes(client, world, rows
     assert send(client, rows, world.people["operator"]).status_code == 403
     assert set(contacts().values()) == {None} and not acts().exists()
     body = client.get("/clients/").content.decode()
-    assert "client-0" in body and 'name="chosen"' not in body and 'id="bulk"' not in body
+    assert "client-0" in body and "Set contact" not in body
+    assert ('name="chosen"' in body) == ('id="bulk"' in body) == (who == "support"), "who may rotate them chooses too"
 
 
 @pytest.mark.parametrize("rubbish", ["x", "", "1", "a\x00b", "0" * 26, "0" * 25 + "\n", "../..", "9" * 5000])
@@ -142,3 +145,63 @@ def test_export_of_none_goes_back_with_a_sentence(client, operator, rows):
     answer = client.post("/clients/export.csv", {"back": "status=active"}, follow=True)
     assert answer.redirect_chain == [("/clients/?status=active", 302)]
     assert "Choose at least one client. Nothing was exported." in answer.content.decode()
+
+
+# --- Rotate ----------------------------------------------------------------------------------------
+
+
+def rotate(client, query="", **fields):
+    return client.post(f"/clients/rotate/{query}", fields)
+
+
+@pytest.mark.parametrize("who", ["operator", "support"])
+def test_rotate_of_the_chosen_begins_one_for_each_of_them_alone(client, world, rows, who):
+    client.force_login(world.people[who])
+    ids = [rows[0].public_id, rows[2].public_id]
+    asked = rotate(client, chosen=ids, contact="", back="status=active").content.decode()
+    assert "2 active clients of the 2 you chose." in asked and all(f'value="{public_id}"' in asked for public_id in ids)
+    assert "client-1" not in asked and not BulkRun.objects.exists()
+
+    sent = {"run_id": new_ulid(), "overlap_hours": "168", "reason": "Yearly"}
+    answer = rotate(client, chosen=ids, back="status=active", **sent)
+    again = rotate(client, chosen=ids, back="status=active", **sent)
+
+    run = BulkRun.objects.get()
+    assert answer["Location"] == again["Location"] == f"/rotations/runs/{run.public_id}/"
+    assert sorted(run.items.values_list("app_client__name", flat=True)) == ["client-0", "client-2"]
+
+
+def test_rotate_with_none_chosen_is_of_the_list_and_says_so(client, operator, rows):
+    AppClient.objects.filter(pk=rows[0].pk).update(drift=["name"])
+    assert "3 active clients of the whole list." in rotate(client, back="").content.decode()
+    body = rotate(client, "?out_of_sync=on", back="out_of_sync=on").content.decode()
+    assert "1 active client of the filtered list." in body and 'href="/clients/?out_of_sync=on">Cancel' in body
+    assert not BulkRun.objects.exists()
+
+
+def test_rotate_of_the_chosen_leaves_out_who_is_not_active(client, operator, rows):
+    AppClient.objects.filter(pk=rows[0].pk).update(status=Status.PAUSED)
+    body = rotate(client, chosen=[row.public_id for row in rows[:2]]).content.decode()
+    assert "1 active client of the 2 you chose." in body and "client-0" not in body
+    assert "No active client among them" in rotate(client, chosen=[rows[0].public_id]).content.decode()
+
+
+@pytest.mark.parametrize("rubbish", ["x", "0" * 26])
+def test_rotate_of_rubbish_starts_nothing(client, operator, rows, rubbish):
+    sent = {"run_id": new_ulid(), "overlap_hours": "168", "reason": "Yearly"}
+    answer = client.post(
+        "/clients/rotate/", sent | {"chosen": [rows[0].public_id, rubbish], "back": "q=c"}, follow=True
+    )
+    assert answer.redirect_chain == [("/clients/?q=c", 302)] and not BulkRun.objects.exists()
+    assert "One of the chosen clients is not there. Nothing was started." in answer.content.decode()
+
+
+def test_rotate_of_the_chosen_asks_who_it_is_and_forgets_none(world, rows):
+    visitor = Client()
+    visitor.force_login(world.people["operator"])
+    ids = [row.public_id for row in rows[:2]]
+    sent = {"run_id": new_ulid(), "overlap_hours": "168", "reason": "Yearly", "chosen": ids}
+    page = visitor.post("/clients/rotate/", sent).content.decode()
+    assert "Confirm that it is you" in page and all(f'value="{public_id}"' in page for public_id in ids)
+    visitor.post("/clients/rotate/", sent | {"confirm_password": PASSWORD})
+    assert BulkRun.objects.get().items.count() == 2
