@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from clients.forms.url_filter import UrlFilter
 from clients.models import AppClient, AuditQuerySet, Outcome, Tenant, User
+from clients.models.app_clients import client_id_begins
 from clients.models.audit import COMMAND_LINE, LINK
 
 PERIODS = {"1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days"}
@@ -49,6 +50,10 @@ class ActivityFilter(UrlFilter):
     def is_rare_used(self) -> bool:
         return any(name in self.chosen for name in ("tenant", "source", "since", "until"))
 
+    def _in_words(self, name: str, value: Any) -> str:
+        named = AppClient.objects.visible_to(self.user).filter(public_id=value).first() if name == "client" else None
+        return f"Client: {named}" if named else super()._in_words(name, value)
+
     def apply(self, entries: AuditQuerySet) -> AuditQuerySet:
         if self.unknown:
             return entries.none()
@@ -70,7 +75,7 @@ class ActivityFilter(UrlFilter):
         """Client, person, tenant, reason, operation, number of the entry. E-mail addresses of staff are no clue to
         members."""
         named = Q(name__icontains=text)
-        clients = AppClient.objects.filter(named | Q(client_id__startswith=text) | Q(public_id=text))
+        clients = AppClient.objects.filter(named | client_id_begins(text) | Q(public_id=text))
         people = User.objects.filter(named | Q(email__icontains=text) if self.user.is_staff_member else named)
         found = Q(app_client__in=clients.values("pk")) | Q(actor__in=people.values("pk"))
         found |= Q(tenant__in=Tenant.objects.filter(named | Q(slug__icontains=text)).values("pk"))

@@ -77,7 +77,7 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
         every = AppClient.objects.order_by()
         clues = [
             every.filter(name__icontains=text).values("pk"),
-            every.filter(client_id__startswith=text).values("pk"),
+            every.filter(client_id_begins(text)).values("pk"),
             ClientOverride.objects.holding(text).values("app_client"),
             AppClient.scopes.through.objects.filter(scope__in=_scopes_named(text)).values("appclient"),
         ]
@@ -94,6 +94,12 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
         whole = Q(tenant__in=TenantValue.objects.holding(text).values("tenant"))
         whole |= Q(tenant__in=named.order_by().values("pk"))
         return self.filter(reduce(or_, [Q(pk__in=keys) for keys in clues], whole))
+
+
+def client_id_begins(text: str) -> Q:
+    """Cognito's are of small letters and digits, however they are typed. Two ranges of an index, where a search
+    regardless of case would read all of them."""
+    return Q(client_id__startswith=text) | Q(client_id__startswith=text.lower())
 
 
 def _scopes_named(text: str) -> models.QuerySet[Scope]:

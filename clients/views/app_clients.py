@@ -69,7 +69,7 @@ def _straight_to(request: HttpRequest, filters: ClientFilter) -> HttpResponse | 
     text = filters.chosen.get("q", "")
     if list(filters.chosen) != ["q"] or "after" in request.GET or acting(request):
         return None
-    named = AppClient.objects.visible_to(person(request)).filter(client_id=text).first()
+    named = AppClient.objects.visible_to(person(request)).filter(client_id__in={text, text.lower()}).first()
     return redirect("client-overview", named.public_id) if named else None
 
 

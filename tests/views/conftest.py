@@ -74,7 +74,7 @@ def make(world):
         app_client = AppClient.objects.create(
             tenant=world.tenants[tenant], name=name, op_tag=new_ulid(),
             status=status, created_by=world.people["operator"], public_id=f"01{next(numbers):024}",
-            **{"pool": world.pool, "client_id": f"id{new_ulid()}", "expires_at": timezone.now() + timedelta(days=days)} | fields,
+            **{"pool": world.pool, "client_id": f"id{new_ulid().lower()}", "expires_at": timezone.now() + timedelta(days=days)} | fields,
         )  # fmt: skip
         Secret.objects.create(
             app_client=app_client, ending=ending, state=SecretState.CURRENT, created_by=world.people["operator"],

@@ -119,6 +119,15 @@ def test_search_finds_an_entry_by_its_number_and_an_operation_by_its_id(world, c
     }
 
 
+def test_filter_for_a_client_says_its_name_to_whoever_may_see_it(world, client, trail, app_client, stranger):
+    client.force_login(world.people["auditor"])
+    address = f"/activity/?client={app_client.public_id}"
+    assert f"Client: {app_client.name}<" in text(client.get(address))
+    client.force_login(stranger)
+    page = text(client.get(address))
+    assert app_client.name not in page and f"Client: {app_client.public_id}" in page
+
+
 @pytest.mark.asvs("15.3.1")
 def test_members_search_no_addresses_and_learn_none(world, client, trail, app_client):
     AuditOrigin.objects.update_or_create(entry=trail["client"], defaults={"address": "192.0.2.77", "agent": "Secret/1"})

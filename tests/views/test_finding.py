@@ -83,6 +83,14 @@ def test_search_for_a_whole_client_id_goes_to_its_page(client, operator, company
     assert answer.status_code == 302 and answer["Location"] == f"/clients/{company['two'].public_id}/"
 
 
+def test_search_takes_a_client_id_in_any_letters_on_any_database(client, operator, company, make):
+    one, odd = company["two"], make("odd", client_id="MixedAsNoneOfCognitos")
+    assert names(client.get("/clients/", {"q": one.client_id[:-1].upper()})) == {"two"}
+    assert client.get("/clients/", {"q": one.client_id.upper()})["Location"] == f"/clients/{one.public_id}/"
+    assert client.get("/clients/", {"q": odd.client_id})["Location"] == f"/clients/{odd.public_id}/"
+    assert names(client.get("/clients/", {"q": odd.client_id[:-1]})) == {"odd"}
+
+
 def test_search_for_a_whole_client_id_beside_a_filter_stays_a_list(client, operator, company):
     answer = client.get("/clients/", {"q": company["two"].client_id, "status": "active"})
     assert names(answer) == {"two"}
