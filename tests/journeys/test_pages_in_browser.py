@@ -43,6 +43,28 @@ def test_every_page_is_clean_for_axe_and_does_not_overflow(live_harbourline, pag
     assert [line for line in page.complaints if "Content Security Policy" in line] == []
 
 
+@pytest.mark.parametrize("page", [{"viewport": {"width": 1280, "height": 900}}], ids=["1280"], indirect=True)
+def test_text_at_twice_its_size_needs_no_scrolling_sideways(live_harbourline, page):
+    sign_in(page)
+    create_client(page)
+    home = f"/clients/{AppClient.objects.get().public_id}/"
+    found = {}
+    for path in [
+        "/",
+        "/clients/",
+        "/clients/new/?tenant=northwind",
+        "/tenants/northwind/",
+        *[home + tab for tab in TABS],
+    ]:
+        page.goto(path)
+        found[path] = page.evaluate("""() => {
+          const all = document.documentElement;
+          all.style.fontSize = "200%";
+          return all.scrollWidth - all.clientWidth;
+        }""")
+    assert {where: over for where, over in found.items() if over > 0} == {}
+
+
 # --- Times ---------------------------------------------------------------------------------------
 
 LIES_ON_TOP = """tip => {
