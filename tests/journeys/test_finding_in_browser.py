@@ -140,3 +140,21 @@ def test_filters_fold_on_a_phone_and_unfold_by_keyboard(live_harbourline, page):
     page.locator(".more > summary").press("Enter")
     page.get_by_label("Two secrets").wait_for()
     is_fit(page)
+
+
+@pytest.mark.parametrize("page", NARROW, ids=["390", "320"], indirect=True)
+def test_list_is_read_on_a_phone_without_scrolling_sideways(live_harbourline, page):
+    """Who it is, whose, how it is and until when; and a table still, to whoever has it read aloud."""
+    sign_in(page)
+    create_client(page)
+    page.goto("/clients/")
+    row = page.get_by_role("table").get_by_role("row").last
+    for shown in ("Northwind", "Active", "Not yet delivered", "in 179 days"):
+        box = row.get_by_text(shown).first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"], shown
+    assert row.get_by_role("rowheader").get_by_role("link", name="northwind-orders-prod").is_visible()
+    assert row.get_by_role("cell", name="in 179 days").count() == 1 and row.get_by_role("checkbox").is_visible()
+    assert page.locator(".scroll").evaluate("box => box.scrollWidth <= box.clientWidth")
+    heads = [head.strip() for head in page.get_by_role("columnheader").all_text_contents()]
+    assert heads == ["Chosen", "Name", "Tenant", "Expires", "Status"]
+    is_fit(page)

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from clients.models import AppClient, Scope, Status
 from clients.models.ids import new_ulid
@@ -54,6 +55,14 @@ def test_list_filters_by_the_address(client, operator, make, query, found):
     make("gamma", status=Status.CREATING)
 
     assert names(client.get(f"/clients/?{query}")) == found
+
+
+def test_list_says_how_many_scopes_and_names_the_first_two(client, operator, make):
+    held = list(Scope.objects.order_by("full_name")[:3])
+    make("three").scopes.set(held)
+    make("none")
+    page = " ".join(strip_tags(client.get("/clients/").content.decode()).split())
+    assert f"3 scopes: {held[0].full_name} {held[1].full_name} " in page and page.count("scopes:") == 1
 
 
 def test_list_pages_by_key_without_gap_or_repetition(client, operator, make, monkeypatch):
