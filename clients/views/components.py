@@ -15,10 +15,20 @@ from clients.views.fetching import need, person, signed_in
 
 
 class Samples(forms.Form):
+    title = "Fields, "
     text = forms.CharField(help_text="With a hint.")
     choice = forms.ChoiceField(choices=[("a", "The first"), ("b", "The second")], required=False)
     words = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
     tick = forms.BooleanField(required=False, label="A box to tick", help_text="With what it means.")
+
+
+class Wrong(Samples):
+    """Sent with nothing typed."""
+
+    title = "Fields with errors, "
+
+
+THEMES = ("light", "dark")
 
 
 @signed_in("GET")
@@ -28,7 +38,8 @@ def component_list(request: HttpRequest) -> HttpResponse:
         raise Http404
     now = timezone.now()
     context: dict[str, Any] = {
-        "themes": [("light", Samples(auto_id="light-%s")), ("dark", Samples({"text": ""}, auto_id="dark-%s"))],
+        "themes": [(theme, [Samples(prefix=theme), Wrong({"text": ""}, prefix=f"{theme}-wrong")]) for theme in THEMES],
+        "lifetimes": ("90 days", "180 days", "No end"),
         "statuses": [_client(status) for status in Status],
         "flags": [*(_client(Status.ACTIVE, expires_at=now + timedelta(days=days)) for days in (9, -3)), *_flagged()],
         "slots": [_secrets(*states) for states in ((), ("current",), ("current", "new"), ("retiring", "current"))],

@@ -1,9 +1,17 @@
 """The page of components, and the block tags it is made of."""
 
+import re
+
 import pytest
 from django.template import Context, Template
 
 from clients.models import Status
+
+COMPONENTS = (
+    "status", "slots", "life", "copy", "id", "tag", "when", "spark", "btn", "callout", "table", "panel", "ledger", "empty",
+    "steps", "field", "tick", "tabs", "chips", "chip", "seg", "pager", "bulkbar", "attn", "checks", "timeline", "claims",
+    "code", "cred", "panel reveal",
+)  # fmt: skip
 
 
 def rendered(text, **context):
@@ -47,8 +55,11 @@ def test_component_page_shows_both_themes_in_development_only(world, client, set
         "Expiring soon",
         'class="slots',
         'class="callout bad"',
-        "aria-invalid",
     ):
         assert said in page, said
+    light, dark = page.split('data-theme="dark"')
+    for sheet in (light, dark):
+        missing = [name for name in COMPONENTS if not re.search(rf'class="{name}[ "]', sheet)]
+        assert missing == [] and 'aria-invalid="true"' in sheet
     settings.DEMO = settings.DEBUG = False
     assert client.get("/components/").status_code == 404
