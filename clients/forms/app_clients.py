@@ -4,10 +4,13 @@ from typing import Any
 
 from django import forms
 
+from clients.forms.attributes import PREFIX, attribute_lines
+from clients.forms.editing import Controls, EditForm
 from clients.forms.numbers import RangeField
 from clients.forms.tenant_field import TenantField
 from clients.models import AppClient, Scope, Tenant, User, UserPool
 from clients.models.ids import new_ulid
+from clients.services import claims
 from clients.validators import LONGEST, NAME_MAX, SHORTEST
 
 LIFETIMES = [("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("none", "No end")]
@@ -17,18 +20,44 @@ def staff() -> Any:
     return User.objects.filter(tenant__isnull=True, is_active=True).order_by("name", "email")
 
 
-class ChangeForm(forms.Form):
-    """`operation_id` makes a double click one operation; `generation` is the state the person saw."""
+class ChangeForm(EditForm):
+    """`operation_id` makes a double click one operation."""
 
     operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class ScopesForm(ChangeForm):
     """Names only: whether each exists and may be held is the service's to say."""
 
-    def scopes(self) -> list[str]:
-        return sorted(set(self.data.getlist("scopes")))  # type: ignore[attr-defined]
+    scopes = forms.Field(required=False, widget=forms.MultipleHiddenInput)
+
+    def clean_scopes(self) -> list[str]:
+        return sorted(set(self.cleaned_data["scopes"] or ()))
+
+    @classmethod
+    def showing(cls, app_client: AppClient) -> "ScopesForm":
+        return cls(initial={"generation": app_client.generation, "scopes": held_scopes(app_client)})
+
+
+class AttributesForm(ChangeForm):
+    """Its controls are the lines of a table. One that nobody touched follows what stands there now: a tenant's value
+    that changed meanwhile does not become the client's own."""
+
+    nothing = "as its tenant"
+
+    def __init__(self, *args: Any, app_client: AppClient, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        was, data = self.opened_with() or {}, self.data
+        typed = {name: data[name] for name in data if name.startswith(PREFIX) and was.get(name) != [data[name]]}
+        stored = claims.overrides_of(app_client)
+        self.lines = attribute_lines(app_client.pool, app_client.tenant, overrides=stored, typed=typed)
+
+    @classmethod
+    def showing(cls, app_client: AppClient) -> "AttributesForm":
+        return cls(app_client=app_client, initial={"generation": app_client.generation})
+
+    def controls(self) -> Controls:
+        return {line.name: [self.data.get(line.name, line.control)] for line in self.lines if not line.is_fixed}
 
 
 class ValidityField(RangeField):
@@ -60,8 +89,7 @@ class SettingsForm(ChangeForm):
         })  # fmt: skip
 
 
-class LifetimeForm(forms.Form):
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+class LifetimeForm(EditForm):
     secret_lifetime = forms.ChoiceField(
         choices=LIFETIMES,
         label="The secret ends",
@@ -137,6 +165,10 @@ def suggest_name(tenant: Tenant, pool: UserPool) -> str:
     present = AppClient.objects.present().filter(tenant=tenant, pool=pool)
     taken = {name.lower() for name in present.filter(name__istartswith=stem).values_list("name", flat=True)}
     return next(name for name in [stem, *(f"{stem}-{n}" for n in range(2, 1000))] if name not in taken)
+
+
+def held_scopes(app_client: AppClient) -> list[str]:
+    return list(app_client.scopes.values_list("full_name", flat=True))
 
 
 def scope_groups(pool: UserPool, chosen: list[str], held: list[str] | tuple[str, ...] = ()) -> list[dict[str, Any]]:

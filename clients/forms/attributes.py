@@ -42,6 +42,11 @@ class AttributeLine:
         return self.definition.get_type_display() if self.definition else AttributeType.STRING.label
 
     @property
+    def control(self) -> str:
+        """What it says as sent: a list says nothing where the tenant's value holds."""
+        return self.text if self.is_override or not self.options else ""
+
+    @property
     def options(self) -> list[str]:
         if self.definition is None:
             return []

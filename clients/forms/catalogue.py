@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from clients.forms.app_clients import ChangeForm
+from clients.forms.editing import Controls, EditForm
 from clients.models import ApiKind, ResourceServer, Scope, UserPool
 from clients.models.ids import new_ulid
 from clients.services.catalogue import Api, Shown
@@ -79,13 +80,20 @@ class ApiForm(forms.Form):
         names = ("api_kind", "api_url", "api_method", "example_call")
         return Api(*(self.cleaned_data[name] for name in names))
 
-    @staticmethod
-    def of(server: ResourceServer) -> dict[str, Any]:
-        return {name: getattr(server, name) for name in ("api_kind", "api_url", "api_method", "example_call")}
 
+class ApiChangeForm(EditForm, ApiForm):
+    def __init__(self, *args: Any, server: ResourceServer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.server = server
 
-class ApiChangeForm(ApiForm):
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    @classmethod
+    def showing(cls, server: ResourceServer) -> "ApiChangeForm":
+        names = ("api_kind", "api_url", "api_method", "example_call", "generation")
+        return cls(server=server, initial={name: getattr(server, name) for name in names})
+
+    def controls(self) -> Controls:
+        ticks = {name: ["on"] if is_ticked else [] for _, name, is_ticked in self.scopes()}
+        return super().controls() | ({READING: ["on"]} | ticks if ticks else {})
 
     @property
     def reading(self) -> set[str] | None:
@@ -94,10 +102,10 @@ class ApiChangeForm(ApiForm):
             return None
         return {name.removeprefix(READING) for name in self.data if name.startswith(READING) and name != READING}
 
-    def scopes(self, server: ResourceServer) -> list[tuple[Scope, str, bool]]:
+    def scopes(self) -> list[tuple[Scope, str, bool]]:
         """(scope, name of its tick, is ticked), as typed or as it is."""
         typed = self.reading if self.is_bound else None
-        rows = server.scopes.order_by("name")
+        rows = self.server.scopes.order_by("name")
         return [(row, READING + row.name, row.is_read_only if typed is None else row.name in typed) for row in rows]
 
 

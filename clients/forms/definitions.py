@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from clients.forms.attributes import as_text
+from clients.forms.editing import EditForm
 from clients.models import AttributeDefinition, AttributeType
 from clients.validators import VALUE_MAX
 
@@ -50,9 +51,7 @@ class DefineForm(DefinitionFields):
         return facts if facts["type"] == AttributeType.CHOICE else facts | {"choices": []}
 
 
-class ChangeDefinitionForm(DefinitionFields):
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
-
+class ChangeDefinitionForm(EditForm, DefinitionFields):
     def __init__(self, data: Any = None, *, definition: AttributeDefinition) -> None:
         initial = {
             "generation": definition.generation, "description": definition.description,
@@ -66,3 +65,7 @@ class ChangeDefinitionForm(DefinitionFields):
             words = [("", "None"), ("yes", "yes"), ("no", "no")]
             hint = self.fields["default"].help_text
             self.fields["default"] = forms.ChoiceField(choices=words, required=False, help_text=hint)
+
+    @classmethod
+    def showing(cls, definition: AttributeDefinition) -> "ChangeDefinitionForm":
+        return cls(definition=definition)

@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
+from clients.forms.editing import EditForm
 from clients.forms.numbers import RangeField
 from clients.models import Rotation, Secret, Tenant
 from clients.models.ids import new_ulid
-from clients.services.tenants import LONGEST_OVERLAP
+from clients.services.tenants import LONGEST_OVERLAP, POLICIES
 
 CUSTOM = "custom"
 NAMES = {24: "24 hours", 168: "7 days", 720: "30 days"}
@@ -85,10 +86,9 @@ class DismissForm(forms.Form):
     reason = forms.CharField(max_length=500, label="Why it is not needed", widget=forms.Textarea(attrs={"rows": 2}))
 
 
-class PoliciesForm(forms.Form):
+class PoliciesForm(EditForm):
     """What rotations of a tenant may and do."""
 
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     lifetime_days = forms.TypedChoiceField(
         choices=[("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("", "No end")], required=False,
         coerce=int, empty_value=None, label="Lifetime of a new secret", help_text="Suggested when a client is created.",
@@ -105,6 +105,11 @@ class PoliciesForm(forms.Form):
     members_may_rotate = forms.BooleanField(
         required=False, label="Its managers may start a rotation", help_text="They may finish and extend one anyway."
     )
+
+    @classmethod
+    def showing(cls, tenant: Tenant) -> "PoliciesForm":
+        facts = {name: getattr(tenant, name) for name in ("generation", *POLICIES)}
+        return cls(initial=facts | {"lifetime_days": tenant.lifetime_days or ""})
 
 
 class BulkRotateForm(forms.Form):

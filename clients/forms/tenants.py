@@ -7,8 +7,10 @@ from django import forms
 
 from clients.forms.app_clients import staff
 from clients.forms.attributes import PREFIX, as_text
+from clients.forms.editing import EditForm
 from clients.forms.numbers import RangeField
 from clients.models import AttributeDefinition, AttributeType, Tenant, User
+from clients.services import attributes, claims
 from clients.services.tenants import LONGEST_KEEP
 from clients.validators import SLUG_MAX, VALUE_MAX
 
@@ -43,14 +45,14 @@ def _typed(form: forms.Form) -> dict[str, str]:
     return {name.removeprefix(PREFIX): form.cleaned_data[name] for name in form.fields if name.startswith(PREFIX)}
 
 
-class ValuesForm(forms.Form):
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+class ValuesForm(EditForm):
+    def __init__(self, *args: Any, tenant: Tenant, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _add_values(self, claims.present_definitions(), attributes.values_of(tenant))
 
-    def __init__(
-        self, data: Any = None, *, definitions: Iterable[AttributeDefinition], values: Mapping[str, Any], **options: Any
-    ) -> None:
-        super().__init__(data, **options)
-        _add_values(self, definitions, values)
+    @classmethod
+    def showing(cls, tenant: Tenant) -> "ValuesForm":
+        return cls(tenant=tenant, initial={"generation": tenant.generation})
 
     def values(self) -> dict[str, str]:
         return _typed(self)
@@ -78,9 +80,7 @@ class DetailsForm(forms.Form):
         contact.queryset = staff() | left.order_by("name", "email")
 
 
-class TenantForm(DetailsForm):
-    generation = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
-
+class TenantForm(EditForm, DetailsForm):
     @classmethod
     def showing(cls, tenant: Tenant) -> "TenantForm":
         return cls(tenant=tenant, initial={

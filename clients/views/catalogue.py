@@ -21,6 +21,7 @@ from clients.forms.catalogue import (
     scope_rows,
     scopes_typed,
 )
+from clients.forms.editing import NOTHING
 from clients.forms.errors import add_refusals
 from clients.models import (
     GOING_ON,
@@ -38,7 +39,7 @@ from clients.models import (
 from clients.models.ids import new_ulid
 from clients.services import catalogue
 from clients.templatetags.portal import MOST
-from clients.views.conflicts import conflict_told
+from clients.views.conflicts import conflict_told, edit_conflict
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
 from clients.views.outcome import refused, say_outcome
@@ -228,9 +229,8 @@ def server_page(request: HttpRequest, server_id: int) -> HttpResponse:
 def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
     server = get_server(request, server_id, permissions.can_change_catalogue)
     if request.method != "POST":
-        form = ApiChangeForm(initial=ApiChangeForm.of(server) | {"generation": server.generation})
-        return _api_page(request, server, form)
-    form = ApiChangeForm(request.POST)
+        return _api_page(request, server, ApiChangeForm.showing(server))
+    form = ApiChangeForm(request.POST, server=server)
     if not form.is_valid() or "edit" in request.POST:
         return _api_page(request, server, form)
     facts = {"generation": form.cleaned_data["generation"], "api": form.api(), "reading": form.reading}
@@ -240,34 +240,16 @@ def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
         add_refusals(form, error)
         return _api_page(request, server, form)
     except Conflict as error:
-        return _stale(request, server, error, _api_told(form.cleaned_data), _api_told(form.of(server)), "server-api")
+        server.refresh_from_db()
+        leave = reverse("server-page", args=[server.pk])
+        told = edit_conflict(error, form, form.showing(server), again=request.path, leave=leave)
+        return server_frame(request, server, "conflict", told, status=409)
     messages.success(request, "Saved. Kits downloaded from now on call the API this way.")
     return redirect("server-page", server.pk)
 
 
 def _api_page(request: HttpRequest, server: ResourceServer, form: ApiChangeForm) -> HttpResponse:
-    context = {"form": form, "scopes": form.scopes(server)}
-    return server_frame(request, server, "api", context, status=422 if form.errors else 200)
-
-
-API_FIELDS = {"api_kind": "Kind", "api_url": "Address", "api_method": "Method", "example_call": "Example call"}
-
-
-def _api_told(fields: dict[str, Any]) -> dict[str, str]:
-    return {label: str(fields[name] or "") for name, label in API_FIELDS.items()}
-
-
-def _stale(
-    request: HttpRequest, server: ResourceServer, error: Conflict, wanted: dict[str, str], now: dict[str, str],
-    again: str, typed: dict[str, str] | None = None,
-) -> HttpResponse:  # fmt: skip
-    """What was typed is not lost: the form opens again with it, on top of the present state."""
-    form, leave = (reverse(name, args=[server.pk]) for name in (again, "server-page"))
-    told = conflict_told(
-        request, error, wanted=wanted, now=now, generation=server.generation, again=form, leave=leave,
-        drop=("was", "name"), typed=typed,
-    )  # fmt: skip
-    return server_frame(request, server, "conflict", told, status=409)
+    return server_frame(request, server, "api", {"form": form}, status=422 if form.errors else 200)
 
 
 @signed_in("GET", "POST")
@@ -346,14 +328,24 @@ def _change_stale(
     request: HttpRequest, server: ResourceServer, error: Conflict, form: ServerChangeForm, added: dict[str, str]
 ) -> HttpResponse:
     """What this person did not touch is left to whoever did."""
-    descriptions, name = form.descriptions(server), form.new_name(server)
-    scopes = {scope.name: "Gone in Cognito" if scope.gone_at else scope.description for scope in server.scopes.all()}
-    now = {"Name": server.name} | scopes
-    wanted = now | descriptions | added | ({"Name": name} if name else {})
+    seen = form.cleaned_data["generation"]
+    is_under_way = Operation.objects.live().filter(pk__in=catalogue.operations_on(server).values("pk")).exists()
+    server.refresh_from_db()
+    descriptions, name, shown = form.descriptions(server), form.new_name(server), form.data
+    now = {scope.name: "Gone in Cognito" if scope.gone_at else scope.description for scope in server.scopes.all()}
+    lines = [("Name", shown.get("was") or NOTHING, server.name, name)] if name not in (None, server.name) else []
+    lines += [(s, shown.get(WAS + s, NOTHING), now.get(s, NOTHING), text) for s, text in descriptions.items()]
+    lines += [(scope, NOTHING, now.get(scope, NOTHING), text) for scope, text in added.items()]
     typed = {DESCRIPTION + scope: text for scope, text in descriptions.items()}
     typed |= {key: str(text) for key, text in request.POST.items() if key == "rows" or key.startswith("scope-")}
     typed |= {"name": name or server.name, "was": server.name}
-    return _stale(request, server, error, wanted, now, "server-change", typed)
+    told = conflict_told(
+        error, differing=[line for line in lines if line[2] != line[3]], carried=list(typed.items()),
+        generation=server.generation, again=reverse("server-change", args=[server.pk]),
+        leave=reverse("server-page", args=[server.pk]), is_under_way=is_under_way,
+        is_stale=seen != server.generation or not is_under_way,
+    )  # fmt: skip
+    return server_frame(request, server, "conflict", told, status=409)
 
 
 def _differences(

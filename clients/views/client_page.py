@@ -21,7 +21,7 @@ from clients.models import (
     User,
 )
 from clients.templatetags.portal import living, tab_address
-from clients.views.conflicts import conflict_told
+from clients.views.conflicts import edit_conflict
 from clients.views.fetching import Acting, acting, person
 from clients.views.words import WORDS
 
@@ -90,15 +90,15 @@ def current_ending(app_client: AppClient) -> str | None:
 
 
 def client_conflict(
-    request: HttpRequest, app_client: AppClient, error: Conflict, form: str, *, wanted: dict[str, str],
-    now: dict[str, str],
-) -> HttpResponse:  # fmt: skip
-    """A change that came second: `form` names the page it is typed on."""
+    request: HttpRequest, app_client: AppClient, error: Conflict, route: str, form: Any
+) -> HttpResponse:
+    """A change that came second, or while another is under way: `route` names the page it is typed on."""
     app_client.refresh_from_db()
-    tab = form if form != "client-lifetime" else "client-settings"
-    again, leave = (reverse(name, args=[app_client.public_id]) for name in (form, tab))
-    told = conflict_told(
-        request, error, wanted=wanted, now=now, generation=app_client.generation, again=again, leave=leave
+    tab = route if route != "client-lifetime" else "client-settings"
+    again, leave = (reverse(name, args=[app_client.public_id]) for name in (route, tab))
+    is_under_way = Operation.objects.live().filter(app_client=app_client).exists()
+    told = edit_conflict(
+        error, form, form.showing(app_client), again=again, leave=leave, is_under_way=is_under_way
     )  # fmt: skip
     return client_page(request, app_client, "conflict", told | {"tab": tab}, status=409)
 

@@ -1,7 +1,5 @@
 """A client's settings: name, token validity, contact, notes."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -58,24 +56,18 @@ def client_lifetime(request: HttpRequest, public_id: str) -> HttpResponse:
         add_refusals(form, error)
         return _page(request, app_client, SettingsForm.showing(app_client), status=422, lifetime=form)
     except Conflict as error:
-        app_client.refresh_from_db()
-        now = _life(app_client.secret_lifetime_days, app_client.no_expiry_reason)
-        return client_conflict(request, app_client, error, "client-lifetime", wanted=_life(days, reason), now=now)
+        return client_conflict(request, app_client, error, "client-lifetime", form)
     except PortalError as error:
         return refused(request, error)
     messages.success(request, "The lifetime is saved.")
     return redirect("client-settings", app_client.public_id)
 
 
-def _life(days: int | None, reason: str) -> dict[str, str]:
-    return {"The secret ends": f"after {days} days" if days else "no end", "Reason for no end": "" if days else reason}
-
-
 def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
     form = SettingsForm(request.POST)
     if not form.is_valid() or "edit" in request.POST:
         return _page(request, app_client, form, status=422 if form.errors else 200)
-    values = form.cleaned_data
+    values = dict(form.cleaned_data)
     seconds = values.pop("validity_minutes") * 60
     try:
         operation = change_settings(app_client, actor=person(request), access_token_seconds=seconds, **values)
@@ -83,20 +75,8 @@ def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
         add_refusals(form, error)
         return _page(request, app_client, form, status=422)
     except Conflict as error:
-        app_client.refresh_from_db()
-        wanted, now = (
-            _told(values | {"access_token_seconds": seconds}),
-            _told(vars(app_client) | {"contact": app_client.contact}),
-        )
-        return client_conflict(request, app_client, error, "client-settings", wanted=wanted, now=now)
+        return client_conflict(request, app_client, error, "client-settings", form)
     except PortalError as error:
         return refused(request, error)
     say_outcome(request, operation, "The settings are saved.")
     return redirect("client-settings", app_client.public_id)
-
-
-def _told(facts: dict[str, Any]) -> dict[str, str]:
-    return {
-        "Name": facts["name"], "Access token": f"valid for {facts['access_token_seconds'] // 60} minutes",
-        "Contact": str(facts["contact"] or "Nobody"), "Notes": facts["notes"],
-    }  # fmt: skip

@@ -16,7 +16,7 @@ from clients.forms.errors import add_refusals
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import attributes
 from clients.services.effects import Effect
-from clients.views.conflicts import conflict_told
+from clients.views.conflicts import conflict_told, edit_conflict
 from clients.views.fetching import get_definition, need, person, signed_in
 from clients.views.listing import capped_count
 from clients.views.outcome import just_done
@@ -104,18 +104,9 @@ def attribute_change(request: HttpRequest, pk: int) -> HttpResponse:
         add_refusals(form, error)
         return _editor(request, definition, form)
     except Conflict as error:
-        return _conflict(request, definition, error, _told(form.facts()), reverse("attribute-change", args=[pk]))
-
-
-def _conflict(
-    request: HttpRequest, definition: AttributeDefinition, error: Conflict, wanted: dict[str, str], again: str
-) -> HttpResponse:
-    definition.refresh_from_db()
-    told = conflict_told(
-        request, error, wanted=wanted, now=_told(vars(definition)), generation=definition.generation, again=again,
-        leave=reverse("attribute-change", args=[definition.pk]),
-    )  # fmt: skip
-    return _page(request, definition, "conflict", told, status=409)
+        definition.refresh_from_db()
+        told = edit_conflict(error, form, form.showing(definition), again=request.path, leave=request.path)
+        return _page(request, definition, "conflict", told, status=409)
 
 
 def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
@@ -165,9 +156,21 @@ def attribute_retire(request: HttpRequest, pk: int, is_retired: bool) -> HttpRes
     except InvalidInput as error:
         return _retirement(request, definition, is_retired, None, status=422, refusal=error.sentence)
     except Conflict as error:
-        wanted = _told(vars(definition)) | {"In use": "no" if is_retired else "yes"}
-        return _conflict(request, definition, error, wanted, request.path)
+        return _retirement_conflict(request, definition, error, is_retired)
     return _retirement(request, definition, is_retired, effect)
+
+
+def _retirement_conflict(
+    request: HttpRequest, definition: AttributeDefinition, error: Conflict, is_retired: bool
+) -> HttpResponse:
+    definition.refresh_from_db()
+    before, wanted = ("yes", "no") if is_retired else ("no", "yes")
+    now = "no" if definition.retired_at else "yes"
+    told = conflict_told(
+        error, differing=[("In use", before, now, wanted)] if now != wanted else [], carried=[], again=request.path,
+        generation=definition.generation, leave=reverse("attribute-change", args=[definition.pk]),
+    )  # fmt: skip
+    return _page(request, definition, "conflict", told, status=409)
 
 
 def _generation(request: HttpRequest) -> int:
@@ -196,5 +199,4 @@ def _told(facts: dict[str, Any]) -> dict[str, str]:
         "Default": as_text(facts.get("default")),
         "Required": "yes" if facts.get("is_required") else "no",
         "Clients": "may differ" if facts.get("is_overridable") else "follow their tenant",
-        "In use": "no" if facts.get("retired_at") else "yes",
     }

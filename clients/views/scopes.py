@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
-from clients.forms.app_clients import ScopesForm, scope_groups, template_scopes
+from clients.forms.app_clients import ScopesForm, held_scopes, scope_groups, template_scopes
 from clients.models import AppClient
 from clients.services.client_changes import change_scopes, check_scopes
 from clients.views.checklist import scopes_there
@@ -22,13 +22,9 @@ def client_scopes(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "POST":
         need(person(request), permissions.can_change_scopes)
         return _change(request, app_client)
-    held = _held(app_client)
+    held = held_scopes(app_client)
     chosen = template_scopes(app_client.pool, request.GET.get("template", "")) or held
-    return _editor(request, app_client, ScopesForm(initial={"generation": app_client.generation}), chosen, held)
-
-
-def _held(app_client: AppClient) -> list[str]:
-    return list(app_client.scopes.values_list("full_name", flat=True))
+    return _editor(request, app_client, ScopesForm.showing(app_client), chosen, held)
 
 
 def _editor(
@@ -44,22 +40,21 @@ def _editor(
 
 
 def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
-    form, held = ScopesForm(request.POST), _held(app_client)
-    wanted = form.scopes()
+    form, held = ScopesForm(request.POST), held_scopes(app_client)
     if not form.is_valid():
         return bad_request(request)
+    wanted = form.cleaned_data["scopes"]
     if "edit" in request.POST:
         return _editor(request, app_client, form, wanted, held)
     try:
         if "save" not in request.POST:
             check_scopes(app_client, wanted, generation=form.cleaned_data["generation"])
             return _review(request, app_client, form, wanted)
-        operation = change_scopes(app_client, actor=person(request), scopes=wanted, **form.cleaned_data)
+        operation = change_scopes(app_client, actor=person(request), **form.cleaned_data)
     except InvalidInput as error:
         return _editor(request, app_client, form, wanted, held, error.fields.get("scopes", [error.sentence]))
     except Conflict as error:
-        wants, now = (dict.fromkeys(names, "held") for names in (wanted, _held(app_client)))
-        return client_conflict(request, app_client, error, "client-scopes", wanted=wants, now=now)
+        return client_conflict(request, app_client, error, "client-scopes", form)
     except PortalError as error:
         return refused(request, error)
     say_outcome(request, operation, "The scopes are saved. They take effect with the next token.")

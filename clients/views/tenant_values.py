@@ -1,18 +1,15 @@
 """A tenant's attribute values: typed, reviewed with whose tokens change, saved."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from clients import permissions
 from clients.errors import Conflict, InvalidInput
-from clients.forms.attributes import as_text
 from clients.forms.errors import add_refusals
 from clients.forms.tenants import ValuesForm
 from clients.models import Tenant
-from clients.services import attributes, claims
+from clients.services import attributes
 from clients.views.fetching import get_tenant, person, signed_in
 from clients.views.outcome import just_done
 from clients.views.tenants import tenant_conflict, tenant_frame
@@ -23,11 +20,9 @@ STALE = Conflict("Somebody changed this tenant since you opened the page. Look a
 @signed_in("GET", "POST")
 def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(request, slug, permissions.can_change_tenants)
-    stored, definitions = attributes.values_of(tenant), claims.present_definitions()
     if request.method != "POST":
-        form = ValuesForm(definitions=definitions, values=stored, initial={"generation": tenant.generation})
-        return tenant_frame(request, tenant, "values", {"form": form})
-    form = ValuesForm(request.POST, definitions=definitions, values=stored)
+        return tenant_frame(request, tenant, "values", {"form": ValuesForm.showing(tenant)})
+    form, stored = ValuesForm(request.POST, tenant=tenant), attributes.values_of(tenant)
     if not form.is_valid() or "edit" in request.POST:
         return tenant_frame(request, tenant, "values", {"form": form}, status=422 if form.errors else 200)
     try:
@@ -38,8 +33,7 @@ def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
         add_refusals(form, error)
         return tenant_frame(request, tenant, "values", {"form": form}, status=422)
     except Conflict as error:
-        typed = _told({d.claim_name: value for d, value in attributes.typed_values(form.values()).items()})
-        return tenant_conflict(request, tenant, error, "tenant-values", typed, _told(attributes.values_of(tenant)))
+        return tenant_conflict(request, tenant, error, "tenant-values", form)
 
 
 def _nothing_differs(request: HttpRequest, tenant: Tenant) -> HttpResponse:
@@ -65,7 +59,3 @@ def _save(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpRespons
     else:
         messages.success(request, "The values are saved. No client’s token changes.")
     return redirect("tenant-page", tenant.slug)
-
-
-def _told(values: dict[str, Any]) -> dict[str, str]:
-    return {claim_name: as_text(value) for claim_name, value in values.items()}

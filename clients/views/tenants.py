@@ -17,7 +17,7 @@ from clients.models import AppClient, Secret, Tenant, User, UserPool
 from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
 from clients.views.addresses import to_clean_address
-from clients.views.conflicts import conflict_told
+from clients.views.conflicts import edit_conflict
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done
@@ -80,14 +80,10 @@ def tenant_frame(
     return render(request, f"clients/tenant_{template}.html", frame | context, status=status)
 
 
-def tenant_conflict(
-    request: HttpRequest, tenant: Tenant, error: Conflict, form: str, wanted: dict[str, str], now: dict[str, str]
-) -> HttpResponse:
+def tenant_conflict(request: HttpRequest, tenant: Tenant, error: Conflict, route: str, form: Any) -> HttpResponse:
     tenant.refresh_from_db()
-    again, leave = (reverse(name, args=[tenant.slug]) for name in (form, "tenant-page"))
-    told = conflict_told(
-        request, error, wanted=wanted, now=now, generation=tenant.generation, again=again, leave=leave
-    )  # fmt: skip
+    again, leave = (reverse(name, args=[tenant.slug]) for name in (route, "tenant-page"))
+    told = edit_conflict(error, form, form.showing(tenant), again=again, leave=leave)
     return tenant_frame(request, tenant, "conflict", told, status=409)
 
 
@@ -164,7 +160,8 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
     form = TenantForm(request.POST, tenant=tenant)
     if form.is_valid() and "edit" not in request.POST:
         is_moved = form.cleaned_data["contact_email"] != tenant.contact_email  # where links with a secret may be mailed
-        if is_moved and (asked := step_up(request, back=reverse("tenant-page", args=[slug]))):
+        is_fresh = form.cleaned_data["generation"] == tenant.generation  # else it is refused without asking who it is
+        if is_moved and is_fresh and (asked := step_up(request, back=reverse("tenant-page", args=[slug]))):
             return asked
         try:
             if change_tenant(tenant, actor=person(request), **form.cleaned_data):
@@ -175,14 +172,5 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
         except InvalidInput as error:
             add_refusals(form, error)
         except Conflict as error:
-            tenant = Tenant.objects.select_related("contact").get(pk=tenant.pk)
-            now = _told(vars(tenant) | {"contact": tenant.contact})
-            return tenant_conflict(request, tenant, error, "tenant-details", _told(form.cleaned_data), now)
+            return tenant_conflict(request, tenant, error, "tenant-details", form)
     return tenant_frame(request, tenant, "details", {"form": form}, status=422 if form.errors else 200)
-
-
-def _told(facts: dict[str, Any]) -> dict[str, str]:
-    return {
-        "Name": facts["name"], "Contact": str(facts["contact"] or "Nobody"), "Contact e-mail": facts["contact_email"],
-        "Keep period": f"{facts['keep_days']} days",
-    }  # fmt: skip

@@ -5,9 +5,11 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from clients.models import AttributeDefinition, AuditEntry
+from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Operation, OperationState
 from clients.models.ids import new_ulid
+from clients.services.attributes import define_attribute, set_tenant_values
 from clients.services.catalogue import create_resource_server
 from tests.views.forms import form_of
 
@@ -49,6 +51,7 @@ FORMS = [
     ("tenant-values", "tenant-values", {"attribute:rate_limit": "7"}, {"attribute:rate_limit": "8"}, ("attribute:rate_limit", "8"), {"save": "1"}),
     ("attribute-change", "attribute-change", {"default": "7"}, {"default": "8"}, ("default", "8"), {"save": "1"}),
     ("server-change", "server-change", {"description:read": "Theirs"}, {"description:read": "Mine"}, ("description:read", "Mine"), {"save": "1"}),
+    ("tenant-policies", "tenant-policies", {"overlap_hours": "24"}, {"overlap_hours": "48"}, ("overlap_hours", "48"), {}),
     ("server-api", "server-api", {"api_kind": "rest", "api_url": "https://one.example/"}, {"api_kind": "rest", "api_url": "https://two.example/"}, ("api_url", "https://two.example/"), {}),
 ]  # fmt: skip
 
@@ -79,6 +82,96 @@ def test_who_comes_second_sees_what_differs_and_goes_on_with_what_was_typed(
     assert done.status_code == 302 and AuditEntry.objects.count() > acts, text(done)
 
 
+# (page, where its form goes, what the first one changes, what the second one changes beside it, how both stand in the
+#  form the second one opens again)
+BESIDE = [
+    ("client-settings", "client-settings", {"notes": "Theirs", "validity_minutes": "30"}, {"name": "orders-2"}),
+    ("client-scopes", "client-scopes", {"scopes": ["orders/read", "orders/write"]}, {"scopes": ["orders/read", "shipments/read"]}),
+    ("client-attributes", "client-attributes", {"attribute:rate_limit": "7"}, {"attribute:channel": "mail"}),
+    ("tenant-details", "tenant-details", {"keep_days": "45"}, {"name": "Renamed"}),
+    ("tenant-values", "tenant-values", {"attribute:rate_limit": "7"}, {"attribute:tier": "silver"}),
+    ("tenant-policies", "tenant-policies", {"overlap_hours": "24", "members_may_rotate": "on"}, {"lifetime_days": ""}),
+    ("attribute-change", "attribute-change", {"default": "7", "is_overridable": None}, {"description": "Mine"}),
+    ("server-change", "server-change", {"description:read": "Theirs"}, {"name": "Mine"}),
+    ("server-api", "server-api", {"api_kind": "rest", "api_url": "https://one.example/", "reading:read": None}, {"api_method": "GET"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "route", "first", "second"), BESIDE, ids=[row[1] for row in BESIDE])
+def test_who_comes_second_keeps_what_the_first_changed_beside_it(world, signed_in, places, page, route, first, second):
+    """Only what the second one touched is told and carried; the rest is as it stands now."""
+    define_attribute(actor=world.people["administrator"], claim_name="channel", type="string", is_overridable=True)
+    address, through = places(route), {"save": "1"}
+    opened = form_of(signed_in.get(places(page)), address)
+    won = signed_in.post(address, opened.data(**first, **through))
+    assert won.status_code == 302, text(won)
+    left = form_of(signed_in.get(places(page)), address)
+
+    lost = signed_in.post(address, opened.data(**second, **through, operation_id=new_ulid()))
+    again = signed_in.post(address, form_of(lost, address, "edit").data(edit="1"))
+
+    assert len(lost.context["differing"]) == len(second), lost.context["differing"]
+    now = {name: texts for name, texts in form_of(again, address).data().items() if name not in CARRIED}
+    wanted = {name: texts for name, texts in left.data().items() if name not in CARRIED} | as_sent(second)
+    if route == "client-scopes":
+        wanted["scopes"] = ["orders/read", "orders/write", "shipments/read"]
+    assert now == wanted
+    done = signed_in.post(address, form_of(again, address).data(**through))
+    assert done.status_code == 302, text(done)
+
+
+CARRIED = ("operation_id", "generation", "opened", "csrfmiddlewaretoken", "was")
+
+
+def as_sent(changes):
+    return {name: texts if isinstance(texts, list) else [texts] for name, texts in changes.items()}
+
+
+def test_an_untouched_value_of_the_tenant_does_not_become_the_clients_own(world, signed_in, places):
+    address = places("client-attributes")
+    opened = form_of(signed_in.get(address), address)
+    values = {"tier": "gold", "rate_limit": "611"}
+    set_tenant_values(world.tenants["northwind"], actor=world.people["operator"], generation=1, values=values)
+    assert signed_in.post(address, opened.data()).status_code == 302
+    assert not ClientOverride.objects.exists()
+
+
+@pytest.mark.parametrize("route", ["client-settings", "client-scopes", "client-attributes"])
+def test_another_change_under_way_is_no_difference(world, signed_in, places, route):
+    """Nobody changed what the second one saw, so nothing differs: what is in the way is named instead."""
+    typed = {
+        "client-settings": {"notes": "Mine"},
+        "client-scopes": {"scopes": ["orders/write"], "save": "1"},
+        "client-attributes": {"attribute:rate_limit": "8"},
+    }[route]
+    address, app_client = places(route), AppClient.objects.get()
+    opened = form_of(signed_in.get(address), address)
+    Operation.objects.create(
+        id=new_ulid(), kind="client:pause", target=f"client:{app_client.public_id}", app_client=app_client, step="none",
+        actor=world.people["operator"], pool=world.pool, params_hash="", lease_until=timezone.now(),
+    )  # fmt: skip
+
+    told = signed_in.post(address, opened.data(**typed))
+
+    body = text(told)
+    assert told.status_code == 409 and "still under way" in body and "What you changed" not in body
+    assert f'href="{reverse("operation-list")}">See what is under way' in body
+    Operation.objects.filter(kind="client:pause").update(state=OperationState.DONE)
+    again = form_of(signed_in.post(address, form_of(told, address, "edit").data(edit="1")), address)
+    assert signed_in.post(address, again.data(**({"save": "1"} if "save" in typed else {}))).status_code == 302
+
+
+@pytest.mark.parametrize("opened", ["", "{", "[]", '{"keep_days": "30"}', "[" * 20_000, '{"other": ["1"]}'])
+def test_what_a_form_was_opened_with_is_not_trusted(signed_in, places, opened):
+    address = places("tenant-details")
+    form = form_of(signed_in.get(address), address)
+    signed_in.post(address, form.data(keep_days="7"))
+    lost = signed_in.post(address, form.data(keep_days="9", opened=opened))
+    assert lost.status_code == 409
+    again = signed_in.post(address, form_of(lost, address, "edit").data(edit="1"))
+    assert again.status_code == 200
+
+
 @pytest.mark.parametrize("act", ["retire", "restore"])
 def test_opening_a_stale_retirement_again_only_looks(signed_in, places, act):
     address = places("attribute-change") + f"{act}/"
@@ -87,7 +180,8 @@ def test_opening_a_stale_retirement_again_only_looks(signed_in, places, act):
     before = AttributeDefinition.objects.get(claim_name="rate_limit").retired_at
     lost = signed_in.post(address, {"generation": 999})
     assert lost.status_code == 409
-    assert lost.context["differing"] == [("In use", "yes", "no") if act == "retire" else ("In use", "no", "yes")]
+    told = ("In use", "yes", "yes", "no") if act == "retire" else ("In use", "no", "no", "yes")
+    assert lost.context["differing"] == [told]
     again = signed_in.post(address, form_of(lost, address).data(edit="1"))
     assert again.status_code == 200
     assert AttributeDefinition.objects.get(claim_name="rate_limit").retired_at == before

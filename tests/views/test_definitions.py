@@ -155,7 +155,7 @@ def test_change_refused_stands_beside_its_field(client, world, step, claim_name,
 def test_change_from_an_older_page_shows_both_states(client, step):
     client.post(path("rate_limit"), change(default="90", save="1"))
     answer = client.post(path("rate_limit"), change(default="500", **step))
-    assert answer.status_code == 409 and answer.context["differing"] == [("Default", "90", "500")]
+    assert answer.status_code == 409 and answer.context["differing"] == [("Default", "—", "90", "500")]
     assert named("rate_limit").default == 90 and acts("attribute:change") == 1
 
 
