@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 
+from clients.errors import Conflict
+
 # What each control says, as a browser sends it; a box without a tick says nothing.
 Controls = dict[str, list[str]]
 Line = tuple[str, str, str, str]
@@ -58,6 +60,13 @@ class EditForm(forms.Form):
         data: Any = self.data
         sent = {name: data.getlist(name) for name in was if name not in typed and name in data}
         return {name: texts for name, texts in (typed | sent).items() if name in was and _differ(texts, was[name])}
+
+    def refuse_retired(self, fresh: "EditForm") -> None:
+        """Raises Conflict where this person changed what the form, as it opens now, has no control for any more: saving
+        the rest would drop it without a word."""
+        if gone := sorted(_plain_name(name) for name in self.touched(fresh).keys() - fresh.controls().keys()):
+            was = "was" if len(gone) == 1 else "were"
+            raise Conflict(f"{' and '.join(gone)} {was} retired since you opened the page. Look at what is left first.")
 
     def merged(self, fresh: "EditForm") -> list[tuple[str, str]]:
         """What a form opened anew is sent with: what this person changed, on top of what stands there now."""

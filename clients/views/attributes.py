@@ -49,6 +49,7 @@ def _editor(request: HttpRequest, app_client: AppClient, form: AttributesForm, *
 def _save(request: HttpRequest, app_client: AppClient, form: AttributesForm) -> HttpResponse:
     wanted = overrides_typed(form.lines)
     try:
+        form.refuse_retired(form.showing(app_client))
         operation = change_attributes(app_client, actor=person(request), values=wanted, **form.cleaned_data)
     except InvalidInput:
         return _editor(request, app_client, form, status=422)

@@ -19,7 +19,7 @@ from clients.services.effects import Effect
 from clients.views.conflicts import conflict_told, edit_conflict
 from clients.views.fetching import get_definition, need, person, signed_in
 from clients.views.listing import capped_count
-from clients.views.outcome import just_done
+from clients.views.outcome import just_done, say_nothing_differs
 from clients.views.progress import progress_of
 
 SHOWN = 10  # tenants and clients named on a definition's page
@@ -124,8 +124,8 @@ def _change(request: HttpRequest, definition: AttributeDefinition, form: ChangeD
     planned, effect = attributes.plan_change(definition, **facts)
     before, after = _told(vars(definition)), _told(vars(planned))
     if before == after:
-        if not just_done(person(request), "attribute:change", detail__claim_name=definition.claim_name):
-            messages.info(request, "Nothing differs from what was saved before.")
+        about = {"detail__claim_name": definition.claim_name}
+        say_nothing_differs(request, definition, generation, "attribute:change", **about)
     elif "save" in request.POST:
         touched = attributes.change_definition(definition, actor=person(request), generation=generation, **facts)
         _say(request, f"{definition.claim_name} is changed.", touched)

@@ -11,6 +11,7 @@ from clients.errors import AwsError, NotReady, PortalError
 from clients.models import AuditEntry, Operation, OperationState, User
 from clients.templatetags.portal import how_far
 from clients.views.errors import aws_away, conflict, error_page
+from clients.views.fetching import person
 
 
 def say_outcome(request: HttpRequest, operation: Operation | None, done: str) -> None:
@@ -30,6 +31,12 @@ def just_done(actor: User, action: str, **about: Any) -> bool:
     came of it the first time, not that it exists already."""
     since = timezone.now() - timedelta(minutes=1)
     return AuditEntry.objects.filter(actor=actor, action=action, at__gte=since, **about).exists()
+
+
+def say_nothing_differs(request: HttpRequest, row: Any, seen: int, action: str, **about: Any) -> None:
+    """Not to whoever sent the same form twice: its first time was told, and left `row` newer than they saw it."""
+    if seen == row.generation or not just_done(person(request), action, **about):
+        messages.info(request, "Nothing differs from what was saved before.")
 
 
 def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> HttpResponse:

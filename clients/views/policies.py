@@ -10,7 +10,7 @@ from clients.forms.errors import add_refusals
 from clients.forms.rotations import PoliciesForm
 from clients.services.tenants import set_policies
 from clients.views.fetching import get_tenant, person, signed_in
-from clients.views.outcome import just_done
+from clients.views.outcome import say_nothing_differs
 from clients.views.tenants import tenant_conflict, tenant_frame
 
 
@@ -22,8 +22,9 @@ def tenant_policies(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             if set_policies(tenant, actor=person(request), **form.cleaned_data):
                 messages.success(request, "The policies are saved.")
-            elif not just_done(person(request), "tenant:change_policies", tenant=tenant):  # sent twice: told once
-                messages.info(request, "Nothing differs from what was saved before.")
+            else:
+                seen = form.cleaned_data["generation"]
+                say_nothing_differs(request, tenant, seen, "tenant:change_policies", tenant=tenant)
             return redirect("tenant-page", slug)
         except InvalidInput as error:
             add_refusals(form, error)

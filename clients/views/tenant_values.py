@@ -11,7 +11,7 @@ from clients.forms.tenants import ValuesForm
 from clients.models import Tenant
 from clients.services import attributes
 from clients.views.fetching import get_tenant, person, signed_in
-from clients.views.outcome import just_done
+from clients.views.outcome import say_nothing_differs
 from clients.views.tenants import tenant_conflict, tenant_frame
 
 STALE = Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
@@ -26,20 +26,17 @@ def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid() or "edit" in request.POST:
         return tenant_frame(request, tenant, "values", {"form": form}, status=422 if form.errors else 200)
     try:
+        form.refuse_retired(form.showing(tenant))
         if {d.claim_name: value for d, value in attributes.typed_values(form.values()).items()} == stored:
-            return _nothing_differs(request, tenant)
+            seen = form.cleaned_data["generation"]
+            say_nothing_differs(request, tenant, seen, "tenant:set_values", tenant=tenant)
+            return redirect("tenant-page", tenant.slug)
         return _save(request, tenant, form) if "save" in request.POST else _review(request, tenant, form)
     except InvalidInput as error:
         add_refusals(form, error)
         return tenant_frame(request, tenant, "values", {"form": form}, status=422)
     except Conflict as error:
         return tenant_conflict(request, tenant, error, "tenant-values", form)
-
-
-def _nothing_differs(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    if not just_done(person(request), "tenant:set_values", tenant=tenant):  # sent twice: the first one was told
-        messages.info(request, "Nothing differs from what the tenant has.")
-    return redirect("tenant-page", tenant.slug)
 
 
 def _review(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpResponse:

@@ -20,7 +20,7 @@ from clients.views.addresses import to_clean_address
 from clients.views.conflicts import edit_conflict
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
-from clients.views.outcome import just_done
+from clients.views.outcome import just_done, say_nothing_differs
 from clients.views.progress import progress_of
 from clients.views.step_up import step_up
 
@@ -166,8 +166,8 @@ def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             if change_tenant(tenant, actor=person(request), **form.cleaned_data):
                 messages.success(request, "The details are saved.")
-            elif not just_done(person(request), "tenant:change", tenant=tenant):  # sent twice: told once
-                messages.info(request, "Nothing differs from what was saved before.")
+            else:
+                say_nothing_differs(request, tenant, form.cleaned_data["generation"], "tenant:change", tenant=tenant)
             return redirect("tenant-page", tenant.slug)
         except InvalidInput as error:
             add_refusals(form, error)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Operation, OperationState
 from clients.models.ids import new_ulid
-from clients.services.attributes import define_attribute, set_tenant_values
+from clients.services.attributes import define_attribute, retire_definition, set_tenant_values
 from clients.services.catalogue import create_resource_server
 from tests.views.forms import form_of
 
@@ -134,6 +134,38 @@ def test_an_untouched_value_of_the_tenant_does_not_become_the_clients_own(world,
     set_tenant_values(world.tenants["northwind"], actor=world.people["operator"], generation=1, values=values)
     assert signed_in.post(address, opened.data()).status_code == 302
     assert not ClientOverride.objects.exists()
+
+
+@pytest.mark.parametrize("step", [{}, {"save": "1"}])
+@pytest.mark.parametrize("beside", [{}, {"attribute:rate_limit": "7"}])
+@pytest.mark.parametrize("route", ["tenant-values", "client-attributes"])
+def test_a_value_of_an_attribute_retired_meanwhile_is_not_dropped_without_a_word(
+    world, signed_in, places, route, beside, step
+):
+    admin = world.people["administrator"]
+    level = define_attribute(actor=admin, claim_name="level", type="integer", is_overridable=True)
+    values = {"tier": "gold", "level": "42"}
+    set_tenant_values(world.tenants["northwind"], actor=admin, generation=1, values=values)
+    address = places(route)
+    opened = form_of(signed_in.get(address), address)
+    retire_definition(level, actor=admin, generation=1)
+    acts = AuditEntry.objects.count()
+
+    lost = signed_in.post(address, opened.data(**beside, **step, **{"attribute:level": "8"}))
+
+    assert lost.status_code == 409 and "level was retired since you opened the page" in text(lost)
+    assert ("level", "42", "retired", "8") in lost.context["differing"] and AuditEntry.objects.count() == acts
+    again = form_of(signed_in.post(address, form_of(lost, address, "edit").data(edit="1")), address)
+    assert "attribute:level" not in again.names and beside.items() <= dict(again.fields).items()
+    assert signed_in.post(address, again.data(save="1")).status_code == 302
+
+
+def test_nothing_differs_is_said_however_short_ago_something_else_was_saved(world, signed_in, places):
+    address = places("tenant-values")
+    for rate, said in (("7", "The values are saved."), ("7", "Nothing differs")):
+        opened = form_of(signed_in.get(address), address)
+        page = signed_in.post(address, opened.data(save="1", **{"attribute:rate_limit": rate}), follow=True)
+        assert said in text(page)
 
 
 @pytest.mark.parametrize("route", ["client-settings", "client-scopes", "client-attributes"])
