@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from clients.errors import Conflict, InvalidInput, refuse
+from clients.errors import Conflict, refuse
 from clients.models import (
     AppClient,
     AttributeDefinition,
@@ -17,15 +17,14 @@ from clients.models import (
     Outcome,
     Status,
     Tenant,
-    TenantStatus,
     TenantValue,
     User,
-    UserPool,
 )
 from clients.services import audit, claims, effects
+from clients.services.definition_checks import checked_plan, claim_name_problems, refuse_misfit
 from clients.services.effects import Effect
 from clients.services.operations import Record, begin, find_repeated, run_once, step
-from clients.validators import check_choices, check_claim_name, clean_value
+from clients.validators import clean_value
 
 CHANGE_ATTRIBUTES = "client:attributes"
 CHANGEABLE = ("description", "choices", "is_required", "default", "is_overridable")
@@ -49,13 +48,13 @@ def plan_definition(
         claim_name=claim_name, type=type, choices=choices or [], is_required=is_required, default=default,
         is_overridable=is_overridable, description=description,
     )  # fmt: skip
-    problems = {"claim_name": _claim_name_problems(claim_name)}
+    problems = {"claim_name": claim_name_problems(claim_name)}
     if known := AttributeDefinition.objects.filter(claim_name=claim_name).first():
         state = "retired: take it back instead" if known.retired_at else "there"
         problems["claim_name"].append(f"The attribute {claim_name} is already {state}.")
     if type not in AttributeType.values:
         problems["type"] = ["Choose a type."]
-    return _checked_plan(None, planned, problems)
+    return checked_plan(None, planned, problems)
 
 
 def define_attribute(*, actor: User, via: str = "web", **facts: Any) -> AttributeDefinition:
@@ -80,7 +79,7 @@ def plan_change(definition: AttributeDefinition, **facts: Any) -> tuple[Attribut
     planned = copy(definition)
     for name in CHANGEABLE:
         setattr(planned, name, facts.get(name, getattr(definition, name)))
-    return _checked_plan(definition, planned, {})
+    return checked_plan(definition, planned, {})
 
 
 def change_definition(
@@ -105,8 +104,8 @@ def plan_retirement(definition: AttributeDefinition, *, is_retired: bool) -> tup
     """The definition retired or taken back, unsaved, and whose tokens would change. Raises InvalidInput by field."""
     planned = copy(definition)
     planned.retired_at = timezone.now() if is_retired else None
-    problems = {} if is_retired else {"claim_name": _claim_name_problems(definition.claim_name)}
-    return _checked_plan(definition, planned, problems)
+    problems = {} if is_retired else {"claim_name": claim_name_problems(definition.claim_name)}
+    return checked_plan(definition, planned, problems)
 
 
 def retire_definition(definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web") -> int:
@@ -171,74 +170,6 @@ def _told(definition: AttributeDefinition) -> dict[str, Any]:
     return {name: getattr(definition, name) for name in CHANGEABLE}
 
 
-def _claim_name_problems(claim_name: str) -> list[str]:
-    problems = check_claim_name(claim_name)
-    if UserPool.objects.filter(tenant_claim=claim_name).exists():
-        problems.append("This claim carries the tenant itself; the portal fills it.")
-    return problems
-
-
-def _checked_plan(
-    before: AttributeDefinition | None, planned: AttributeDefinition, problems: dict[str, list[str]]
-) -> tuple[AttributeDefinition, Effect]:
-    """Types the default, then refuses by field what the definition as planned would break."""
-    is_choice = planned.type == AttributeType.CHOICE
-    problems["choices"] = check_choices(planned.choices) if is_choice else []
-    if planned.default in (None, ""):
-        planned.default = None
-    elif planned.type in AttributeType.values:
-        try:
-            planned.default = clean_value(planned.type, planned.default, planned.choices)
-        except ValueError as error:
-            problems["default"] = [str(error)]
-    if before:
-        problems["choices"] += _choices_in_use(before, planned)
-        problems["is_overridable"] = _overrides_in_use(before, planned)
-    problems["is_required"] = _lacking(planned)
-    refuse(problems)
-    effect = effects.of_definition(before, planned)
-    if not planned.retired_at:  # a document that only loses a claim stays whole
-        definitions = [*(d for d in claims.present_definitions() if d.pk != planned.pk), planned]
-        _refuse_misfit(effect.rows, definitions, claims.values_by_tenant(), field="default")
-    return planned, effect
-
-
-def _choices_in_use(before: AttributeDefinition, planned: AttributeDefinition) -> list[str]:
-    problems = []
-    for choice in before.choices:
-        if choice not in planned.choices:
-            tenants = Tenant.objects.filter(values__definition=before, values__value=choice)
-            overriding = AppClient.objects.present().filter(overrides__definition=before, overrides__value=choice)
-            if users := _named([*tenants.values_list("name", flat=True), *overriding.values_list("name", flat=True)]):
-                problems.append(f"{choice} is used by {users}. Give them another value first.")
-    return problems
-
-
-def _overrides_in_use(before: AttributeDefinition, planned: AttributeDefinition) -> list[str]:
-    if planned.is_overridable or not before.is_overridable:
-        return []
-    overriding = AppClient.objects.present().filter(overrides__definition=before).order_by("name")
-    if users := _named(list(overriding.values_list("name", flat=True))):
-        return [f"These clients have a value of their own: {users}. Let them follow their tenant first."]
-    return []
-
-
-def _lacking(planned: AttributeDefinition) -> list[str]:
-    """Every tenant has a value for what is required; else a client of it could not be whole."""
-    if not planned.is_required or planned.default is not None or planned.retired_at:
-        return []
-    tenants = Tenant.objects.exclude(status=TenantStatus.OFF_BOARDED)
-    given = TenantValue.objects.filter(definition_id=planned.pk).values("tenant")
-    if lacking := _named(list(tenants.exclude(pk__in=given).values_list("name", flat=True))):
-        return [f"No value is set for {lacking}. Give a default, or set their values first."]
-    return []
-
-
-def _named(names: list[str], shown: int = 5) -> str:
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
-
-
 def _publish_anew(app_clients: QuerySet[AppClient]) -> int:
     """Their documents are newer from here on; the worker brings the table after. Inside the caller's transaction.
     Returns how many of them Cognito has: one still being created publishes its own at its end."""
@@ -287,7 +218,7 @@ def plan_tenant_values(tenant: Tenant, values: dict[str, Any]) -> tuple[dict[Att
     typed = typed_values(values)
     effect = effects.of_tenant_values(tenant, typed)
     planned = {tenant.pk: {definition.pk: value for definition, value in typed.items()}}
-    _refuse_misfit(effect.rows, claims.present_definitions(), planned)
+    refuse_misfit(effect.rows, claims.present_definitions(), planned)
     return typed, effect
 
 
@@ -314,22 +245,6 @@ def set_tenant_values(tenant: Tenant, *, actor: User, generation: int, values: d
         audit.append("tenant:set_values", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
     tenant.generation = generation + 1
     return touched
-
-
-def _refuse_misfit(
-    app_clients: QuerySet[AppClient], definitions: list[AttributeDefinition], values: dict[int, dict[int, Any]],
-    *, field: str = "",
-) -> None:  # fmt: skip
-    """Raises InvalidInput, at `field` or at the claim's own, when a client's document would not be whole."""
-    misfit = claims.first_misfit(app_clients, definitions, values)
-    if misfit is None:
-        return
-    app_client, problems = misfit
-    fields: dict[str, list[str]] = {}
-    for claim_name, sentences in problems.items():
-        name = field or (f"attribute:{claim_name}" if claim_name else "attributes")
-        fields.setdefault(name, []).extend(f"Client {app_client.name}: {sentence}" for sentence in sentences)
-    raise InvalidInput(fields)
 
 
 # --- A client's own values -----------------------------------------------------------------------
