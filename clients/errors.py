@@ -44,6 +44,12 @@ class Conflict(PortalError):
     code = "conflict"
 
 
+class ReviewOutdated(Conflict):
+    """What was reviewed is not what would happen any more: it is reviewed again."""
+
+    code = "review_outdated"
+
+
 class NotReady(PortalError):
     """Something it is made of is missing or unusable. Nothing was spent in finding out."""
 

@@ -57,16 +57,18 @@ def plan_definition(
     return checked_plan(None, planned, problems)
 
 
-def define_attribute(*, actor: User, via: str = "web", **facts: Any) -> AttributeDefinition:
+def define_attribute(*, actor: User, via: str = "web", reviewed: str = "", **facts: Any) -> AttributeDefinition:
     """A new attribute definition (facts: see `plan_definition`); with a default, every present client's document is
     published anew.
 
     Refused (InvalidInput by field): claim names reserved, malformed or taken, a default of the wrong type, required
-    without a default while there are tenants, none of which can have a value yet.
+    without a default while there are tenants, none of which can have a value yet. `reviewed`, here and below: the
+    fingerprint of the effect somebody saw; another one is refused (ReviewOutdated).
     """
     with transaction.atomic():
         claims.hold_definitions()
         definition, effect = plan_definition(**facts)
+        effect.refuse_other(reviewed)
         definition.save(force_insert=True)
         touched = _publish_anew(effect.rows)
         detail = {"claim_name": definition.claim_name, "type": definition.type} | _told(definition)
@@ -83,7 +85,7 @@ def plan_change(definition: AttributeDefinition, **facts: Any) -> tuple[Attribut
 
 
 def change_definition(
-    definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web", **facts: Any
+    definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web", reviewed: str = "", **facts: Any
 ) -> int:
     """The definition's description, choices, default, requirement and override rule become these; returns how many
     clients' documents are published anew. Claim name and type never change: callers rely on both.
@@ -96,8 +98,9 @@ def change_definition(
     if _told(planned) == _told(definition):
         return 0
     return _save_definition(
-        "attribute:change", definition, lambda: plan_change(definition, **facts), CHANGEABLE, generation, actor, via
-    )
+        "attribute:change", definition, lambda: plan_change(definition, **facts), CHANGEABLE, generation, actor, via,
+        reviewed,
+    )  # fmt: skip
 
 
 def plan_retirement(definition: AttributeDefinition, *, is_retired: bool) -> tuple[AttributeDefinition, Effect]:
@@ -108,18 +111,22 @@ def plan_retirement(definition: AttributeDefinition, *, is_retired: bool) -> tup
     return checked_plan(definition, planned, problems)
 
 
-def retire_definition(definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web") -> int:
+def retire_definition(
+    definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web", reviewed: str = ""
+) -> int:
     """The claim leaves every token; values stay here for `restore_definition`. Returns how many clients' documents
     are published anew. Already retired is no act; a form older than the definition is refused (Conflict)."""
     if definition.retired_at:
         return 0
     return _save_definition(
         "attribute:retire", definition, lambda: plan_retirement(definition, is_retired=True), ("retired_at",),
-        generation, actor, via,
+        generation, actor, via, reviewed,
     )  # fmt: skip
 
 
-def restore_definition(definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web") -> int:
+def restore_definition(
+    definition: AttributeDefinition, *, actor: User, generation: int, via: str = "web", reviewed: str = ""
+) -> int:
     """The retired claim returns with the values it had; returns how many clients' documents are published anew.
 
     Not retired is no act. Refused: a tenant made since lacks a required value (InvalidInput); a form older than the
@@ -129,13 +136,13 @@ def restore_definition(definition: AttributeDefinition, *, actor: User, generati
         return 0
     return _save_definition(
         "attribute:restore", definition, lambda: plan_retirement(definition, is_retired=False), ("retired_at",),
-        generation, actor, via,
+        generation, actor, via, reviewed,
     )  # fmt: skip
 
 
 def _save_definition(
     action: str, definition: AttributeDefinition, plan: Any, fields: tuple[str, ...], generation: int, actor: User,
-    via: str,
+    via: str, reviewed: str,
 ) -> int:  # fmt: skip
     """One transaction: planned again under the lock, written if nobody was faster, its clients' documents newer."""
     with transaction.atomic():
@@ -144,6 +151,7 @@ def _save_definition(
         if not same.update(generation=F("generation") + 1):
             raise Conflict("Somebody changed this attribute since you opened the page. Look at it as it is now first.")
         planned, effect = plan()
+        effect.refuse_other(reviewed)
         planned.generation = generation + 1
         planned.save(update_fields=fields)
         touched = _publish_anew(effect.rows)
@@ -222,11 +230,14 @@ def plan_tenant_values(tenant: Tenant, values: dict[str, Any]) -> tuple[dict[Att
     return typed, effect
 
 
-def set_tenant_values(tenant: Tenant, *, actor: User, generation: int, values: dict[str, Any], via: str = "web") -> int:
+def set_tenant_values(
+    tenant: Tenant, *, actor: User, generation: int, values: dict[str, Any], via: str = "web", reviewed: str = ""
+) -> int:
     """The tenant's values become exactly these; returns how many clients' documents are published anew for it.
 
     Saving what is there already is no act. Refused: unknown attributes, wrong types, a required one left empty,
-    documents that would become too large (InvalidInput by field), a form older than the tenant (Conflict). The worker
+    documents that would become too large (InvalidInput by field), a form older than the tenant, another effect than
+    the one that was `reviewed` (Conflict). The worker
     publishes; each client says until then that its attributes are not published.
     """
     before, after = values_of(tenant), {d.claim_name: value for d, value in typed_values(values).items()}
@@ -238,6 +249,7 @@ def set_tenant_values(tenant: Tenant, *, actor: User, generation: int, values: d
             raise Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
         claims.hold_definitions()
         typed, effect = plan_tenant_values(tenant, values)
+        effect.refuse_other(reviewed)
         touched = _publish_anew(effect.rows)
         TenantValue.objects.filter(tenant=tenant, definition__retired_at__isnull=True).delete()
         TenantValue.objects.bulk_create(TenantValue(tenant=tenant, definition=d, value=v) for d, v in typed.items())

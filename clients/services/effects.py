@@ -1,16 +1,19 @@
 """Whose tokens a change of attributes would touch, and how: shown before it is saved, published anew after."""
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 
+from clients.errors import ReviewOutdated
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import claims
 
+LARGE_PRIME = 65_521
 SAMPLE = 10  # clients named on a review page, and values of one claim told apart
 
 
@@ -40,11 +43,32 @@ class Effect:
         return self.rows.filter(client_id__isnull=False)
 
     @cached_property
+    def _summed(self) -> dict[str, int]:
+        """In one query. The sums of the keys and of their squares, kept small, move with every client that comes or
+        goes, so that nobody has to carry the keys of ten thousand."""
+        small = F("pk") % LARGE_PRIME
+        sums = {"keys": Sum("pk"), "squares": Sum(small * small)}
+        found = self.told.aggregate(count=Count("pk"), longest=Max("access_token_seconds"), **sums)
+        return {name: int(number or 0) for name, number in found.items()}  # PostgreSQL sums into decimals
+
+    @cached_property
     def _totals(self) -> tuple[int, int]:
-        if self.totals:
-            return self.totals
-        found = self.told.aggregate(count=Count("pk"), longest=Max("access_token_seconds"))
-        return found["count"], found["longest"] or 0
+        return self.totals or (self._summed["count"], self._summed["longest"])
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same clients and claims, now and afterwards: a review carries it."""
+        changes = sorted(json.dumps([c.claim_name, c.before, c.after, c.clients]) for c in self.changes)
+        told = [self._summed[name] for name in ("count", "keys", "squares")]
+        return hashlib.sha256(json.dumps([told, changes]).encode()).hexdigest()[:32]
+
+    def refuse_other(self, reviewed: str) -> None:
+        """Raises ReviewOutdated when somebody reviewed another effect than this; "" where nobody reviews."""
+        if reviewed and reviewed != self.fingerprint:
+            raise ReviewOutdated(
+                "Since you looked, others changed what it depends on: by now it would touch other clients, or do "
+                "something else to them. Look again before you save."
+            )
 
     @property
     def count(self) -> int:

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from clients import permissions
-from clients.errors import Conflict, InvalidInput
+from clients.errors import Conflict, InvalidInput, ReviewOutdated
 from clients.forms.attributes import as_text
 from clients.forms.definitions import ChangeDefinitionForm, DefineForm
 from clients.forms.errors import add_refusals
@@ -22,6 +22,7 @@ from clients.views.listing import capped_count
 from clients.views.outcome import just_done, say_nothing_differs
 from clients.views.progress import progress_of
 
+Plan = tuple[AttributeDefinition, Effect]
 SHOWN = 10  # tenants and clients named on a definition's page
 
 
@@ -57,25 +58,35 @@ def _line(definition: AttributeDefinition) -> dict[str, Any]:
 def attribute_define(request: HttpRequest) -> HttpResponse:
     need(person(request), permissions.can_define_attribute)
     form = DefineForm(request.POST if request.method == "POST" else None)
-    context: dict[str, Any] = {"nav": "attributes", "form": form}
     if form.is_valid() and "edit" not in request.POST:
-        facts = form.facts()
-        same = AttributeDefinition.objects.filter(claim_name=facts["claim_name"], type=facts["type"]).first()
-        if same and just_done(person(request), "attribute:define", detail__claim_name=same.claim_name):
-            return redirect("attribute-change", same.pk)
         try:
-            planned, effect = attributes.plan_definition(**facts)
-            if "save" not in request.POST and effect.changes:
-                return render(
-                    request, "clients/attribute_define_review.html", context | {"effect": effect, "planned": planned}
-                )
-            definition = attributes.define_attribute(actor=person(request), **facts)
+            return _define(request, form)
         except InvalidInput as error:
             add_refusals(form, error)
-        else:
-            messages.success(request, f"{definition.claim_name} is defined.")
-            return redirect("attribute-change", definition.pk)
+    context = {"nav": "attributes", "form": form}
     return render(request, "clients/attribute_define.html", context, status=422 if form.errors else 200)
+
+
+def _define(request: HttpRequest, form: DefineForm) -> HttpResponse:
+    facts = form.facts()
+    same = AttributeDefinition.objects.filter(claim_name=facts["claim_name"], type=facts["type"]).first()
+    if same and just_done(person(request), "attribute:define", detail__claim_name=same.claim_name):
+        return redirect("attribute-change", same.pk)
+    plan = attributes.plan_definition(**facts)
+    if "save" not in request.POST and plan[1].changes:
+        return _define_review(request, form, plan)
+    reviewed = request.POST.get("reviewed", plan[1].fingerprint)
+    try:
+        definition = attributes.define_attribute(actor=person(request), reviewed=reviewed, **facts)
+    except ReviewOutdated as error:
+        return _define_review(request, form, attributes.plan_definition(**facts), outdated=error.sentence)
+    messages.success(request, f"{definition.claim_name} is defined.")
+    return redirect("attribute-change", definition.pk)
+
+
+def _define_review(request: HttpRequest, form: DefineForm, plan: Plan, *, outdated: str = "") -> HttpResponse:
+    context = {"nav": "attributes", "form": form, "planned": plan[0], "effect": plan[1], "outdated": outdated}
+    return render(request, "clients/attribute_define_review.html", context, status=409 if outdated else 200)
 
 
 # --- One definition --------------------------------------------------------------------------------
@@ -121,20 +132,32 @@ def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeD
 
 def _change(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
     generation, facts = form.cleaned_data["generation"], form.facts()
-    planned, effect = attributes.plan_change(definition, **facts)
-    before, after = _told(vars(definition)), _told(vars(planned))
-    if before == after:
+    plan = attributes.plan_change(definition, **facts)
+    if _told(vars(definition)) == _told(vars(plan[0])):
         about = {"detail__claim_name": definition.claim_name}
         say_nothing_differs(request, definition, generation, "attribute:change", **about)
     elif "save" in request.POST:
-        touched = attributes.change_definition(definition, actor=person(request), generation=generation, **facts)
+        seen = {"generation": generation, "reviewed": request.POST.get("reviewed", "")}
+        try:
+            touched = attributes.change_definition(definition, actor=person(request), **seen, **facts)
+        except ReviewOutdated as error:
+            plan = attributes.plan_change(definition, **facts)
+            return _change_review(request, definition, form, plan, outdated=error.sentence)
         _say(request, f"{definition.claim_name} is changed.", touched)
     elif generation != definition.generation:
         raise Conflict("Somebody changed this attribute since you opened the page. Look at it as it is now first.")
     else:
-        differing = [(name, before[name], after[name]) for name in before if before[name] != after[name]]
-        return _page(request, definition, "change_review", {"form": form, "effect": effect, "differing": differing})
+        return _change_review(request, definition, form, plan)
     return redirect("attribute-change", definition.pk)
+
+
+def _change_review(
+    request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm, plan: Plan, *, outdated: str = ""
+) -> HttpResponse:
+    before, after = _told(vars(definition)), _told(vars(plan[0]))
+    differing = [(name, before[name], after[name]) for name in before if before[name] != after[name]]
+    context = {"form": form, "effect": plan[1], "differing": differing, "outdated": outdated}
+    return _page(request, definition, "change_review", context, status=409 if outdated else 200)
 
 
 @signed_in("GET", "POST")
@@ -149,15 +172,17 @@ def attribute_retire(request: HttpRequest, pk: int, is_retired: bool) -> HttpRes
     act = attributes.retire_definition if is_retired else attributes.restore_definition
     try:
         if request.method == "POST" and "edit" not in request.POST:
-            touched = act(definition, actor=person(request), generation=_generation(request))
+            seen: dict[str, Any] = {"generation": _generation(request), "reviewed": request.POST.get("reviewed", "")}
+            touched = act(definition, actor=person(request), **seen)
             _say(request, f"{definition.claim_name} is {'retired' if is_retired else 'in use again'}.", touched)
             return redirect("attribute-change", definition.pk)
-        _, effect = attributes.plan_retirement(definition, is_retired=is_retired)
+        return _retirement(request, definition, is_retired)
     except InvalidInput as error:
-        return _retirement(request, definition, is_retired, None, status=422, refusal=error.sentence)
+        return _page(request, definition, "retire", {"refusal": error.sentence}, status=422)
+    except ReviewOutdated as error:
+        return _retirement(request, definition, is_retired, outdated=error.sentence)
     except Conflict as error:
         return _retirement_conflict(request, definition, error, is_retired)
-    return _retirement(request, definition, is_retired, effect)
 
 
 def _retirement_conflict(
@@ -179,11 +204,11 @@ def _generation(request: HttpRequest) -> int:
 
 
 def _retirement(
-    request: HttpRequest, definition: AttributeDefinition, is_retired: bool, effect: Effect | None, *,
-    status: int = 200, refusal: str = "",
-) -> HttpResponse:  # fmt: skip
-    context = {"effect": effect, "is_retired": is_retired, "refusal": refusal}
-    return _page(request, definition, "retire", context, status=status)
+    request: HttpRequest, definition: AttributeDefinition, is_retired: bool, *, outdated: str = ""
+) -> HttpResponse:
+    _, effect = attributes.plan_retirement(definition, is_retired=is_retired)
+    context = {"effect": effect, "is_retired": is_retired, "outdated": outdated}
+    return _page(request, definition, "retire", context, status=409 if outdated else 200)
 
 
 def _say(request: HttpRequest, done: str, touched: int) -> None:

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from clients import permissions
-from clients.errors import Conflict, InvalidInput
+from clients.errors import Conflict, InvalidInput, ReviewOutdated
 from clients.forms.errors import add_refusals
 from clients.forms.tenants import ValuesForm
 from clients.models import Tenant
@@ -32,6 +32,8 @@ def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
             say_nothing_differs(request, tenant, seen, "tenant:set_values", tenant=tenant)
             return redirect("tenant-page", tenant.slug)
         return _save(request, tenant, form) if "save" in request.POST else _review(request, tenant, form)
+    except ReviewOutdated as error:
+        return _review(request, tenant, form, outdated=error.sentence)
     except InvalidInput as error:
         add_refusals(form, error)
         return tenant_frame(request, tenant, "values", {"form": form}, status=422)
@@ -39,18 +41,17 @@ def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
         return tenant_conflict(request, tenant, error, "tenant-values", form)
 
 
-def _review(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpResponse:
+def _review(request: HttpRequest, tenant: Tenant, form: ValuesForm, *, outdated: str = "") -> HttpResponse:
     _, effect = attributes.plan_tenant_values(tenant, form.values())
     if form.cleaned_data["generation"] != tenant.generation:
         raise STALE
-    return tenant_frame(request, tenant, "values_review", {"form": form, "effect": effect})
+    context = {"form": form, "effect": effect, "outdated": outdated}
+    return tenant_frame(request, tenant, "values_review", context, status=409 if outdated else 200)
 
 
 def _save(request: HttpRequest, tenant: Tenant, form: ValuesForm) -> HttpResponse:
-    generation = form.cleaned_data["generation"]
-    touched = attributes.set_tenant_values(
-        tenant, actor=person(request), generation=generation, values=form.values()
-    )  # fmt: skip
+    seen = {"generation": form.cleaned_data["generation"], "reviewed": request.POST.get("reviewed", "")}
+    touched = attributes.set_tenant_values(tenant, actor=person(request), values=form.values(), **seen)
     if touched:
         messages.success(request, f"The values are saved. {touched:,} document{'s' * (touched != 1)} to publish.")
     else:

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from clients.models import AttributeDefinition, AuditEntry
+from clients.models import AppClient, AttributeDefinition, AuditEntry
+from clients.models.ids import new_ulid
 from clients.services import attributes, claims
+from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +203,65 @@ def test_taking_back_refused_names_the_tenants_that_lack_a_value(client, admin, 
     for answer in (client.get(path("tier", "restore/")), client.post(path("tier", "restore/"), {"generation": 2})):
         assert answer.status_code == 422 and "Northwind Logistics" in text(answer)
     assert named("tier").retired_at and acts("attribute:restore") == 0
+
+
+# --- Reviewed, then somebody else touched other clients ------------------------------------------------
+
+
+def reviewed(page):
+    return form_of(page, page.request["PATH_INFO"], "save" if b'name="save"' in page.content else "")
+
+
+@pytest.mark.parametrize("meanwhile", ["cleared", "created", "own", "none"])
+def test_change_saves_what_the_review_named_or_reviews_it_again(client, world, admin, meanwhile):
+    northwind, operator = world.tenants["northwind"], world.people["operator"]
+    given = {"tier": "gold", "rate_limit": "5"}
+    attributes.set_tenant_values(northwind, actor=operator, generation=1, values=given)
+    world.create(name="given")
+    row = world.create(name="follows", tenant=world.tenants["acme-robotics"])
+    claims.publish_due()
+    review = client.post(path("rate_limit"), change(default="90"))
+    if meanwhile == "cleared":
+        attributes.set_tenant_values(northwind, actor=operator, generation=2, values={"tier": "gold"})
+    if meanwhile == "created":
+        world.create(name="late", tenant=world.tenants["acme-robotics"])
+    if meanwhile == "own":
+        said = {"actor": operator, "operation_id": new_ulid(), "generation": row.generation}
+        attributes.change_attributes(row, values={"rate_limit": "9"}, **said)
+    claims.publish_due()
+
+    answer = client.post(path("rate_limit"), reviewed(review).data(save="1"))
+
+    if meanwhile == "none":
+        assert answer.status_code == 302 and named("rate_limit").default == 90
+        return
+    assert answer.status_code == 409 and "touch other clients" in text(answer) and named("rate_limit").default == 60
+    assert acts("attribute:change") == 0 and not AppClient.objects.unpublished().exists()
+    count = {"cleared": 2, "created": 2, "own": 0}[meanwhile]
+    assert answer.context["effect"].count == count
+    assert client.post(path("rate_limit"), reviewed(answer).data(save="1")).status_code == 302
+    assert named("rate_limit").default == 90 and AppClient.objects.unpublished().count() == count
+
+
+def test_define_reviews_again_when_a_client_came_meanwhile(client, world):
+    review = client.post("/attributes/new/", form(default="api", description="D"))
+    assert review.status_code == 302  # nobody to review it for
+    world.create(name="one")
+    review = client.post("/attributes/new/", form(claim_name="region", default="eu"))
+    world.create(name="two")
+    again = client.post("/attributes/new/", reviewed(review).data(save="1"))
+    assert again.status_code == 409 and again.context["effect"].count == 2
+    assert client.post("/attributes/new/", reviewed(again).data(save="1")).status_code == 302 and named("region")
+
+
+@pytest.mark.parametrize(("act", "generation"), [("retire", 1), ("restore", 2)])
+def test_retire_and_take_back_review_again_when_other_clients_carry_it(client, world, admin, act, generation):
+    world.create(name="one")
+    if act == "restore":
+        attributes.retire_definition(named("tier"), actor=admin, generation=1)
+    review = client.get(path("tier", f"{act}/"))
+    world.create(name="two")
+    again = client.post(path("tier", f"{act}/"), reviewed(review).data())
+    assert again.status_code == 409 and again.context["effect"].count == 2 and acts(f"attribute:{act}") == 0
+    assert client.post(path("tier", f"{act}/"), reviewed(again).data()).status_code == 302
+    assert acts(f"attribute:{act}") == 1

@@ -9,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from clients.models import AppClient, AuditEntry, Tenant, TenantStatus
+from clients.models import AppClient, AttributeDefinition, AuditEntry, Tenant, TenantStatus
 from clients.services import attributes, claims
 from clients.views import tenants
 from clients.views.step_up import PASSWORD as PASSWORD_FIELD
 from tests.support import PASSWORD
+from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
@@ -294,6 +295,25 @@ def test_values_from_an_older_page_show_both_states(client, step):
     client.post("/tenants/northwind/values/", values(save="1"))
     answer = client.post("/tenants/northwind/values/", values(**{"attribute:rate_limit": "500"}, **step))
     assert answer.status_code == 409 and answer.context["differing"] == [("rate_limit", "—", "90", "500")]
+    assert acts("tenant:set_values") == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["default", "created"])
+def test_values_are_reviewed_again_when_they_would_touch_others(client, world, meanwhile):
+    admin, address = world.people["administrator"], "/tenants/northwind/values/"
+    world.create(name="one")
+    review = form_of(client.post(address, values()), address, "save")
+    if meanwhile == "default":  # from now on the new value is the default: nobody's token changes by it
+        rate = AttributeDefinition.objects.get(claim_name="rate_limit")
+        attributes.change_definition(rate, actor=admin, generation=1, default="90", is_overridable=True)
+    else:
+        world.create(name="two")
+
+    again = client.post(address, review.data(save="1"))
+
+    assert again.status_code == 409 and "touch other clients" in text(again) and acts("tenant:set_values") == 0
+    assert again.context["effect"].count == {"default": 0, "created": 2}[meanwhile]
+    assert client.post(address, form_of(again, address, "save").data(save="1")).status_code == 302
     assert acts("tenant:set_values") == 1
 
 
