@@ -48,6 +48,10 @@ class Tenant(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def has_left(self) -> bool:
+        return self.status == TenantStatus.OFF_BOARDED
+
 
 class TenantChangeKind(models.TextChoices):
     PAUSE = "pause", "Pause"

@@ -23,6 +23,7 @@ from clients.models import (
 from clients.services import audit, claims, effects
 from clients.services.definition_checks import checked_plan, claim_name_problems, refuse_misfit
 from clients.services.effects import Effect
+from clients.services.generations import raise_tenant
 from clients.services.operations import Record, begin, find_repeated, run_once, step
 from clients.validators import clean_value
 
@@ -236,17 +237,15 @@ def set_tenant_values(
     """The tenant's values become exactly these; returns how many clients' documents are published anew for it.
 
     Saving what is there already is no act. Refused: unknown attributes, wrong types, a required one left empty,
-    documents that would become too large (InvalidInput by field), a form older than the tenant, another effect than
-    the one that was `reviewed` (Conflict). The worker
-    publishes; each client says until then that its attributes are not published.
+    documents that would become too large (InvalidInput by field), a form older than the tenant, a tenant that left,
+    another effect than the one that was `reviewed` (Conflict). The worker publishes; each client says until then that
+    its attributes are not published.
     """
     before, after = values_of(tenant), {d.claim_name: value for d, value in typed_values(values).items()}
     if before == after:
         return 0
     with transaction.atomic():
-        same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
-        if not same.update(generation=F("generation") + 1):
-            raise Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
+        raise_tenant(tenant, generation)
         claims.hold_definitions()
         typed, effect = plan_tenant_values(tenant, values)
         effect.refuse_other(reviewed)

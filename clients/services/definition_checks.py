@@ -47,7 +47,7 @@ def _choices_in_use(before: AttributeDefinition, planned: AttributeDefinition) -
     problems = []
     for choice in before.choices:
         if choice not in planned.choices:
-            tenants = Tenant.objects.filter(values__definition=before, values__value=choice)
+            tenants = _with_us().filter(values__definition=before, values__value=choice)
             overriding = AppClient.objects.present().filter(overrides__definition=before, overrides__value=choice)
             if users := _named([*tenants.values_list("name", flat=True), *overriding.values_list("name", flat=True)]):
                 problems.append(f"{choice} is used by {users}. Give them another value first.")
@@ -67,11 +67,15 @@ def _lacking(planned: AttributeDefinition) -> list[str]:
     """Every tenant has a value for what is required; else a client of it could not be whole."""
     if not planned.is_required or planned.default is not None or planned.retired_at:
         return []
-    tenants = Tenant.objects.exclude(status=TenantStatus.OFF_BOARDED)
     given = TenantValue.objects.filter(definition_id=planned.pk).values("tenant")
-    if lacking := _named(list(tenants.exclude(pk__in=given).values_list("name", flat=True))):
+    if lacking := _named(list(_with_us().exclude(pk__in=given).values_list("name", flat=True))):
         return [f"No value is set for {lacking}. Give a default, or set their values first."]
     return []
+
+
+def _with_us() -> QuerySet[Tenant]:
+    """One that was off-boarded has no client whose token could carry a value, and nobody may change what it has."""
+    return Tenant.objects.exclude(status=TenantStatus.OFF_BOARDED)
 
 
 def _named(names: list[str], shown: int = 5) -> str:

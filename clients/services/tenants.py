@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
-from clients.errors import Conflict, InvalidInput, refuse
+from clients.errors import InvalidInput, refuse
 from clients.models import Outcome, Tenant, TenantValue, User
 from clients.services import audit, claims
 from clients.services.attributes import typed_values
+from clients.services.generations import raise_tenant
 from clients.validators import SLUG_MAX, check_slug, is_plain_line
 
 LONGEST_OVERLAP = 24 * 90  # hours
@@ -69,7 +69,8 @@ def change_tenant(
     """Name, contact and keep period become these; True when anything differed. The slug stays for life.
 
     Saving what is there already is no act. Refused: a taken name, wrong values (InvalidInput by field); a form older
-    than the tenant (Conflict). An e-mail address is not written into the trail, which nobody can erase.
+    than the tenant, a tenant that left (Conflict). An e-mail address is not written into the trail, which nobody can
+    erase.
     """
     facts: dict[str, Any] = {
         "name": name, "contact": contact, "contact_email": contact_email, "keep_days": keep_days
@@ -82,9 +83,7 @@ def change_tenant(
         problems["name"].append(_taken(name))
     refuse(problems)
     with transaction.atomic():
-        same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
-        if not _unique(name, lambda: same.update(generation=F("generation") + 1, **facts)):
-            raise Conflict("Somebody changed this tenant since you opened the page. Look at it as it is now first.")
+        _unique(name, lambda: raise_tenant(tenant, generation, **facts))
         after = Tenant.objects.get(pk=tenant.pk)
         detail = {"before": _told(before), "after": _told(after)}
         if before.contact_email != contact_email:
@@ -95,15 +94,13 @@ def change_tenant(
 
 def set_policies(tenant: Tenant, *, actor: User, generation: int, via: str = "web", **policies: Any) -> bool:
     """What rotations of this tenant may and do, by `POLICIES`; True when anything differed. Refused: hours or days
-    outside what they can be (InvalidInput by field); a form older than the tenant (Conflict)."""
+    outside what they can be (InvalidInput by field); a form older than the tenant, a tenant that left (Conflict)."""
     before = Tenant.objects.get(pk=tenant.pk)
     if all(getattr(before, name) == policies[name] for name in POLICIES):
         return False
     refuse(_policy_problems(**policies))
     with transaction.atomic():
-        same = Tenant.objects.filter(pk=tenant.pk, generation=generation)
-        if not same.update(generation=F("generation") + 1, **{name: policies[name] for name in POLICIES}):
-            raise Conflict("Somebody changed this tenant since you opened the page. Look at it as it is now first.")
+        raise_tenant(tenant, generation, **{name: policies[name] for name in POLICIES})
         detail = {"before": {name: getattr(before, name) for name in POLICIES}, "after": policies}
         audit.append("tenant:change_policies", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=detail)
     return True

@@ -11,12 +11,14 @@ from clients.forms.rotations import PoliciesForm
 from clients.services.tenants import set_policies
 from clients.views.fetching import get_tenant, person, signed_in
 from clients.views.outcome import say_nothing_differs
-from clients.views.tenants import tenant_conflict, tenant_frame
+from clients.views.tenants import left, tenant_conflict, tenant_frame
 
 
 @signed_in("GET", "POST")
 def tenant_policies(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(request, slug, permissions.can_set_policies)
+    if tenant.has_left:
+        return left(request, tenant)
     form = PoliciesForm(request.POST) if request.method == "POST" else PoliciesForm.showing(tenant)
     if form.is_bound and form.is_valid() and "edit" not in request.POST:
         try:

@@ -12,7 +12,7 @@ from clients.models import Tenant
 from clients.services import attributes
 from clients.views.fetching import get_tenant, person, signed_in
 from clients.views.outcome import say_nothing_differs
-from clients.views.tenants import tenant_conflict, tenant_frame
+from clients.views.tenants import left, tenant_conflict, tenant_frame
 
 STALE = Conflict("Somebody changed this tenant since you opened the page. Look at the new values first.")
 
@@ -20,6 +20,8 @@ STALE = Conflict("Somebody changed this tenant since you opened the page. Look a
 @signed_in("GET", "POST")
 def tenant_values(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(request, slug, permissions.can_change_tenants)
+    if tenant.has_left:
+        return left(request, tenant)
     if request.method != "POST":
         return tenant_frame(request, tenant, "values", {"form": ValuesForm.showing(tenant)})
     form, stored = ValuesForm(request.POST, tenant=tenant), attributes.values_of(tenant)

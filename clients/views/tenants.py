@@ -18,6 +18,7 @@ from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
 from clients.views.addresses import to_clean_address
 from clients.views.conflicts import edit_conflict
+from clients.views.errors import error_page
 from clients.views.fetching import get_tenant, need, person, signed_in
 from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done, say_nothing_differs
@@ -78,6 +79,12 @@ def tenant_frame(
         "may_set_policies": permissions.can_set_policies(user),
     }  # fmt: skip
     return render(request, f"clients/tenant_{template}.html", frame | context, status=status)
+
+
+def left(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    why = f"{tenant} is off-boarded: it stays as it is. Nothing was changed."
+    act, back = "Look at it on its page.", reverse("tenant-page", args=[tenant.slug])
+    return error_page(request, 409, "This does not change any more", why, act, back=back)
 
 
 def tenant_conflict(request: HttpRequest, tenant: Tenant, error: Conflict, route: str, form: Any) -> HttpResponse:
@@ -155,6 +162,8 @@ def _create(form: CreateTenantForm, user: User) -> Tenant | None:
 @signed_in("GET", "POST")
 def tenant_details(request: HttpRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(request, slug, permissions.can_change_tenants)
+    if tenant.has_left:
+        return left(request, tenant)
     if request.method != "POST":
         return tenant_frame(request, tenant, "details", {"form": TenantForm.showing(tenant)})
     form = TenantForm(request.POST, tenant=tenant)

@@ -125,6 +125,12 @@ def test_change_removes_a_choice_nobody_uses(world, admin):
     assert named("tier").choices == ["gold", "silver"]
 
 
+def test_change_removes_a_choice_only_an_off_boarded_tenant_has(world, admin):
+    Tenant.objects.filter(slug="acme-robotics").update(status=TenantStatus.OFF_BOARDED)
+    attributes.change_definition(named("tier"), actor=admin, generation=1, **facts(named("tier"), choices=["gold"]))
+    assert named("tier").choices == ["gold"]
+
+
 @pytest.mark.parametrize(
     ("claim_name", "changes", "field", "sentence"),
     [

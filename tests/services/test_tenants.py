@@ -80,6 +80,20 @@ def test_change_is_told_with_before_and_after_but_no_address(world):
     assert entry.detail["contact_email"] == {"changed": True} and "it@northwind" not in str(entry.detail)
 
 
+def test_an_off_boarded_tenant_stays_as_it_is(world):
+    tenant, admin = world.tenants["northwind"], world.people["administrator"]
+    Tenant.objects.filter(pk=tenant.pk).update(status="off_boarded")
+    policies = {name: getattr(tenant, name) for name in tenants.POLICIES} | {"overlap_hours": 24}
+    for act in (
+        lambda: change(world, tenant, keep_days=7),
+        lambda: tenants.set_policies(tenant, actor=admin, generation=1, **policies),
+        lambda: attributes.set_tenant_values(tenant, actor=admin, generation=1, values={"tier": "silver"}),
+    ):
+        with pytest.raises(Conflict, match="Northwind Logistics is off-boarded"):
+            act()
+    assert Tenant.objects.get(pk=tenant.pk).generation == 1 and attributes.values_of(tenant) == {"tier": "gold"}
+
+
 def test_change_saved_twice_is_one_act(world):
     tenant = world.tenants["northwind"]
     assert change(world, tenant, keep_days=7)

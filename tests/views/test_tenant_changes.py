@@ -10,6 +10,7 @@ from clients.models.ids import new_ulid
 from clients.services import handovers, revocations, secrets, tenant_changes
 from clients.services.client_states import delete_client
 from clients.services.operations import resume_due
+from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +118,16 @@ def test_a_client_being_deleted_closes_its_hand_over_at_once(world, app_client):
         handovers.reveal_by_link(Handover.objects.get(), "", address="192.0.2.1")
     with pytest.raises(Conflict, match="being deleted"):
         secrets.reveal_secret(app_client.secrets.get(), actor=world.people["operator"])
+
+
+@pytest.mark.parametrize("page", ["tenant-details", "tenant-values", "tenant-policies"])
+def test_an_off_boarded_tenant_is_not_changed_by_an_address_typed_by_hand(world, client, page):
+    client.force_login(world.people["administrator"])
+    address = reverse(page, args=["northwind"])
+    typed = form_of(client.get(address), address).data(name="Back", overlap_hours="24", save="1")
+    start(client, "off-board", typed="northwind")
+    acts = AuditEntry.objects.count()
+    for answer in (client.get(address), client.post(address, typed)):
+        assert answer.status_code == 409 and "Northwind Logistics is off-boarded" in answer.content.decode()
+    assert AuditEntry.objects.count() == acts and Tenant.objects.get(slug="northwind").generation == 1
+    assert address not in client.get(reverse("tenant-page", args=["northwind"])).content.decode()
