@@ -144,8 +144,10 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
 
 
 def _just_created(form: CreateTenantForm, user: User) -> Tenant | None:
-    name = form.cleaned_data["name"]
-    twice = Tenant.objects.filter(name=name, slug=form.cleaned_data["slug"] or suggest_slug(name)).first()
+    """By its name, which is one tenant's alone: the slug it was given is not free by now, and another is suggested."""
+    twice = Tenant.objects.filter(name=form.cleaned_data["name"]).first()
+    if twice and form.cleaned_data["slug"] not in ("", twice.slug):
+        return None
     return twice if twice and just_done(user, "tenant:create", tenant=twice) else None
 
 

@@ -352,6 +352,13 @@ def test_created_twice_by_a_double_click_is_told_once(client):
     assert AuditEntry.objects.filter(action="tenant:create", tenant__slug="twice").count() == 1
 
 
+@pytest.mark.parametrize("slug", ["", "twice"])
+def test_created_twice_without_a_slug_is_told_once_too(client, world, slug):
+    first, second = (client.post("/tenants/new/", form(name="Twice Ltd", slug=slug)) for _ in range(2))
+    assert first.status_code == 302 and second["Location"] == first["Location"]
+    assert Tenant.objects.filter(name="Twice Ltd").count() == 1
+
+
 def test_a_name_somebody_else_took_is_refused_beside_the_field(client, world):
     name = world.tenants["northwind"].name
     answer = client.post("/tenants/new/", form(name=name, slug="northwind"))
