@@ -69,7 +69,8 @@ def _lacking(planned: AttributeDefinition) -> list[str]:
         return []
     given = TenantValue.objects.filter(definition_id=planned.pk).values("tenant")
     if lacking := _named(list(_with_us().exclude(pk__in=given).values_list("name", flat=True))):
-        return [f"No value is set for {lacking}. Give a default, or set their values first."]
+        todo = "Give a default, or leave Required off, set the values, then require it."
+        return [f"No value is set for {lacking}. {todo}"]
     return []
 
 

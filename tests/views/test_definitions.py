@@ -185,6 +185,21 @@ def test_retire_says_for_whom_then_takes_the_claim_out_and_back(client, world):
     assert "tier is in use again." in body and acts("attribute:restore") == 1
 
 
+def test_what_a_refusal_advises_can_be_done(client, admin, world):
+    """Values of an attribute that is retired, or not there yet, have no form: it comes without being required first."""
+    attributes.retire_definition(named("tier"), actor=admin, generation=1)
+    world.tenants["northwind"].values.all().delete()
+    refusal = text(client.get(path("tier", "restore/")))
+    assert "leave Required off, set the values, then require it" in refusal
+    tier = {"description": "", "choices": "silver\ngold", "default": "", "generation": 2}
+    assert client.post(path("tier"), tier | {"save": "1"}).status_code == 302
+    assert client.post(path("tier", "restore/"), {"generation": 3}).status_code == 302
+    sent = {"generation": 1, "attribute:tier": "gold", "attribute:rate_limit": "", "save": "1"}
+    assert client.post("/tenants/northwind/values/", sent).status_code == 302
+    assert client.post(path("tier"), tier | {"generation": 4, "is_required": "on", "save": "1"}).status_code == 302
+    assert named("tier").is_required and not named("tier").retired_at
+
+
 def test_retire_twice_is_one_act(client):
     for _ in range(2):
         assert client.post(path("tier", "retire/"), {"generation": 1}).status_code == 302
