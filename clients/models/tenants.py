@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.functions import Cast, Upper
+from django.db.models.functions import Cast, Lower, Upper
 from django.utils import timezone
 
 from clients.models.ids import new_ulid
@@ -44,6 +44,7 @@ class Tenant(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [models.UniqueConstraint(Lower("name"), name="tenant_name_once")]
 
     def __str__(self) -> str:
         return self.name

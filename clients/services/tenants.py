@@ -36,10 +36,8 @@ def create_tenant(
     """A tenant with its attribute values. Refused (InvalidInput by field): a malformed or taken slug, a taken name,
     wrong values, a required value left empty."""
     problems = _problems(name, contact, contact_email, keep_days) | {"slug": check_slug(slug)}
-    if Tenant.objects.filter(slug=slug).exists():
-        problems["slug"].append(f"{slug} is taken; the slug is the tenant's identity in tokens.")
-    if Tenant.objects.filter(name=name).exists():
-        problems["name"].append(_taken(name))
+    problems["slug"] += _slug_taken(slug)
+    problems["name"] += _name_taken(name)
     with transaction.atomic():
         claims.hold_definitions()
         try:
@@ -48,7 +46,7 @@ def create_tenant(
             problems |= error.fields
         refuse(problems)
         facts: dict[str, Any] = {"name": name, "contact": contact, "contact_email": contact_email}
-        tenant = _unique(name, lambda: Tenant.objects.create(slug=slug, keep_days=keep_days, **facts))
+        tenant = _unique(name, lambda: Tenant.objects.create(slug=slug, keep_days=keep_days, **facts), slug=slug)
         TenantValue.objects.bulk_create(TenantValue(tenant=tenant, definition=d, value=v) for d, v in typed.items())
         told = {"slug": slug, "values": {d.claim_name: value for d, value in typed.items()}}
         audit.append("tenant:create", Outcome.OK, actor=actor, via=via, tenant=tenant, detail=told)
@@ -79,11 +77,10 @@ def change_tenant(
     if all(getattr(before, field) == value for field, value in facts.items()):
         return False
     problems = _problems(name, contact if contact != before.contact else None, contact_email, keep_days)
-    if Tenant.objects.filter(name=name).exclude(pk=tenant.pk).exists():
-        problems["name"].append(_taken(name))
+    problems["name"] += _name_taken(name, but=tenant.pk)
     refuse(problems)
     with transaction.atomic():
-        _unique(name, lambda: raise_tenant(tenant, generation, **facts))
+        _unique(name, lambda: raise_tenant(tenant, generation, **facts), but=tenant.pk)
         after = Tenant.objects.get(pk=tenant.pk)
         detail = {"before": _told(before), "after": _told(after)}
         if before.contact_email != contact_email:
@@ -130,13 +127,25 @@ def _told(tenant: Tenant) -> dict[str, Any]:
     return {"name": tenant.name, "contact": tenant.contact_id, "keep_days": tenant.keep_days}
 
 
-def _unique(name: str, write: Callable[[], T]) -> T:
+def _unique(name: str, write: Callable[[], T], *, slug: str = "", but: int = 0) -> T:
     """Somebody else may have taken name or slug since they were looked up."""
     try:
         with transaction.atomic():
             return write()
     except IntegrityError:
+        refuse({"slug": _slug_taken(slug), "name": _name_taken(name, but=but)})
         raise InvalidInput({"name": [_taken(name)]}) from None
+
+
+def _slug_taken(slug: str) -> list[str]:
+    is_taken = Tenant.objects.filter(slug=slug).exists()
+    return [f"{slug} is taken; the slug is the tenant's identity in tokens."] if is_taken else []
+
+
+def _name_taken(name: str, *, but: int = 0) -> list[str]:
+    """In small or capital letters: nobody tells Northwind from NORTHWIND in a list."""
+    same = Tenant.objects.filter(name__iexact=name).exclude(pk=but).first()
+    return [_taken(same.name)] if same else []
 
 
 def _taken(name: str) -> str:

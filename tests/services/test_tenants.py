@@ -1,6 +1,11 @@
 """Tenants: creating and changing them, and whose tokens their values would change."""
 
+import importlib
+
 import pytest
+from django.apps import apps
+from django.core.management import CommandError
+from django.db import connection
 from django.utils import timezone
 
 from clients.errors import Conflict, InvalidInput
@@ -31,6 +36,7 @@ def test_create_keeps_values_and_tells_the_trail(world):
         ({"slug": "a" * 41}, ["slug"]),
         ({"slug": "ü"}, ["slug"]),
         ({"name": "Acme Robotics"}, ["name"]),
+        ({"name": "ACME robotics"}, ["name"]),
         ({"name": " Lumen"}, ["name"]),
         ({"name": ""}, ["name"]),
         ({"keep_days": 0}, ["keep_days"]),
@@ -46,6 +52,30 @@ def test_create_refused_names_every_field_and_writes_nothing(world, changes, fie
         create(world, **changes)
     assert sorted(refused.value.fields) == sorted(fields)
     assert Tenant.objects.count() == 2 and AuditEntry.objects.filter(action="tenant:create").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "field"), [("northwind", "Lumen", "slug"), ("lumen", "NORTHWIND LOGISTICS", "name")]
+)
+def test_what_somebody_else_took_at_the_same_moment_is_named(world, slug, name, field):
+    """Looked up, both were free; the database has the last word."""
+    with pytest.raises(InvalidInput) as refused:
+        tenants._unique(name, lambda: Tenant.objects.create(slug=slug, name=name), slug=slug)
+    assert list(refused.value.fields) == [field] and Tenant.objects.count() == 2
+
+
+def test_change_of_the_capitals_in_its_own_name_is_fine(world):
+    assert change(world, world.tenants["northwind"], name="NORTHWIND Logistics")
+
+
+def test_the_migration_names_tenants_whose_names_are_alike(world):
+    migration = importlib.import_module("clients.migrations.0026_tenant_name_once")
+    migration.refuse_alike(apps, None)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX tenant_name_once")
+    Tenant.objects.create(slug="n2", name="NORTHWIND Logistics")
+    with pytest.raises(CommandError, match="Northwind Logistics, NORTHWIND Logistics"):
+        migration.refuse_alike(apps, None)
 
 
 def test_create_refuses_a_member_as_contact(world):
@@ -112,7 +142,12 @@ def test_change_from_an_old_page_is_refused(world):
 
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"name": "Acme Robotics"}, "name"), ({"keep_days": 366}, "keep_days"), ({"contact_email": "@"}, "contact_email")],
+    [
+        ({"name": "Acme Robotics"}, "name"),
+        ({"name": "acme robotics"}, "name"),
+        ({"keep_days": 366}, "keep_days"),
+        ({"contact_email": "@"}, "contact_email"),
+    ],
 )
 def test_change_refused_writes_nothing(world, changes, field):
     tenant = world.tenants["northwind"]
