@@ -32,7 +32,8 @@ class DefinitionFields(forms.Form):
         """As the services take them."""
         values = {name: value for name, value in self.cleaned_data.items() if name != "generation"}
         lines = [line.strip() for line in values.get("choices", "").splitlines()]
-        return values | {"choices": [line for line in lines if line], "default": values["default"] or None}
+        choices = list(dict.fromkeys(line for line in lines if line))  # one that stands twice is one
+        return values | {"choices": choices, "default": values["default"] or None}
 
 
 class DefineForm(DefinitionFields):

@@ -1,9 +1,11 @@
 """Forms about one tenant: its details, its attribute values, creating it with both."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from clients.forms.app_clients import staff
 from clients.forms.attributes import PREFIX, as_text
@@ -12,7 +14,7 @@ from clients.forms.numbers import RangeField
 from clients.models import AttributeDefinition, AttributeType, Tenant, User
 from clients.services import attributes, claims
 from clients.services.tenants import LONGEST_KEEP
-from clients.validators import SLUG_MAX, VALUE_MAX
+from clients.validators import SLUG_MAX, VALUE_MAX, clean_value
 
 MANY = 50 * (VALUE_MAX + 2)  # characters a list of texts may need, commas included
 
@@ -23,7 +25,16 @@ def value_field(definition: AttributeDefinition, **options: Any) -> forms.Field:
     if choices:
         return forms.ChoiceField(choices=[("", "Not set"), *((choice, choice) for choice in choices)], **options)
     longest = MANY if definition.type == AttributeType.STRINGS else VALUE_MAX
-    return forms.CharField(max_length=longest, widget=forms.TextInput(attrs={"autocomplete": "off"}), **options)
+    widget = forms.TextInput(attrs={"autocomplete": "off", "maxlength": str(longest)})
+    return forms.CharField(widget=widget, validators=[partial(_check_value, definition)], **options)
+
+
+def _check_value(definition: AttributeDefinition, text: str) -> None:
+    """Also the service's to say; asked here, so that all that is wrong with a form is said at once."""
+    try:
+        clean_value(definition.type, text, definition.choices)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _add_values(form: forms.Form, definitions: Iterable[AttributeDefinition], values: Mapping[str, Any]) -> None:

@@ -94,6 +94,11 @@ def test_define_refused_stands_beside_its_field(client, changes, field, sentence
     assert AttributeDefinition.objects.count() == 2
 
 
+def test_define_takes_a_choice_that_stands_twice_once(client):
+    assert client.post("/attributes/new/", form(type="choice", choices="eu\nus\neu")).status_code == 302
+    assert named("channel").choices == ["eu", "us"]
+
+
 def test_define_goes_back_from_the_review_as_typed(client):
     answer = client.post("/attributes/new/", form(default="api", edit="1"))
     assert answer.status_code == 200 and 'value="api"' in text(answer) and acts("attribute:define") == 2

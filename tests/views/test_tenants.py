@@ -280,6 +280,13 @@ def test_values_refused_stand_beside_their_field(client, step, changes, sentence
     assert answer.status_code == 422 and sentence in text(answer) and acts("tenant:set_values") == 0
 
 
+@pytest.mark.parametrize("address", ["/tenants/northwind/values/", "/tenants/new/"])
+def test_values_wrong_in_several_ways_are_all_named_at_once(client, address):
+    answer = client.post(address, form(generation=1, **{"attribute:tier": "", "attribute:rate_limit": "lots"}))
+    body = text(answer)
+    assert answer.status_code == 422 and "This field is required" in body and "Enter a whole number" in body
+
+
 def test_values_too_large_together_are_refused_with_the_client_named(client, world):
     admin = world.people["administrator"]
     for n in range(20):
