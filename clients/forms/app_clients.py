@@ -16,8 +16,20 @@ from clients.validators import LONGEST, NAME_MAX, SHORTEST
 LIFETIMES = [("90", "90 days"), ("180", "180 days"), ("365", "365 days"), ("none", "No end")]
 
 
-def staff() -> Any:
-    return User.objects.filter(tenant__isnull=True, is_active=True).order_by("name", "email")
+class ContactField(forms.ModelChoiceField):
+    """Somebody of the staff, or whoever it is now: one who has left is offered where they still stand, so that saving
+    something else does not take them away without a word."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(User.objects.none(), **({"required": False} | options))
+
+    def offer(self, present: int | None = None) -> None:
+        """For a form's `__init__`."""
+        of_staff = User.objects.filter(tenant__isnull=True, is_active=True)
+        self.queryset = (of_staff | User.objects.filter(pk=present)).order_by("name", "email")
+
+    def label_from_instance(self, person: Any) -> str:
+        return str(person) if person.is_active else f"{person} (left)"
 
 
 class ChangeForm(EditForm):
@@ -72,18 +84,16 @@ class ValidityField(RangeField):
 class SettingsForm(ChangeForm):
     name = forms.CharField(max_length=NAME_MAX, strip=False)
     validity_minutes = ValidityField(help_text="5 minutes to 24 hours. Takes effect with the next token.")
-    contact = forms.ModelChoiceField(
-        User.objects.none(), required=False, empty_label="Nobody", help_text="Who of the staff looks after this client."
-    )
+    contact = ContactField(empty_label="Nobody", help_text="Who of the staff looks after this client.")
     notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Seen by staff only.")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, app_client: AppClient, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _rows(self, "contact", staff())
+        self.fields["contact"].offer(app_client.contact_id)  # type: ignore[attr-defined]
 
     @classmethod
     def showing(cls, app_client: AppClient) -> "SettingsForm":
-        return cls(initial={
+        return cls(app_client=app_client, initial={
             "generation": app_client.generation, "name": app_client.name, "contact": app_client.contact_id,
             "validity_minutes": app_client.access_token_seconds // 60, "notes": app_client.notes,
         })  # fmt: skip
@@ -134,12 +144,12 @@ class CreateForm(forms.Form):
     no_expiry_reason = forms.CharField(
         required=False, max_length=200, label="Why without an end", help_text="Needed for “No end” only."
     )
-    contact = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+    contact = ContactField(empty_label="Nobody yet")
     validity_minutes = ValidityField(initial=60, help_text="5 minutes to 24 hours. Can be changed later.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _rows(self, "contact", staff())
+        self.fields["contact"].offer()  # type: ignore[attr-defined]
 
     @property
     def access_token_seconds(self) -> int:
@@ -152,11 +162,6 @@ class CreateForm(forms.Form):
     def lifetime_days(self) -> int | None:
         chosen = self.cleaned_data["secret_lifetime"]
         return None if chosen == "none" else int(chosen)
-
-
-def _rows(form: forms.Form, name: str, rows: Any) -> None:
-    field: Any = form.fields[name]
-    field.queryset = rows
 
 
 def suggest_name(tenant: Tenant, pool: UserPool) -> str:

@@ -6,7 +6,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.http import QueryDict
 
-from clients.forms.app_clients import staff
+from clients.forms.app_clients import ContactField
 from clients.forms.filters import ClientFilter
 from clients.models import AppClient, User
 
@@ -56,16 +56,15 @@ class ChosenForm(forms.Form):
 
 
 class ContactForm(ChosenForm):
-    contact = forms.ModelChoiceField(
-        User.objects.none(),
+    contact = ContactField(
+        required=True,
         empty_label="Choose a contact",
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose a contact among the staff."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_id="bulk-%s", **kwargs)
-        field: Any = self.fields["contact"]
-        field.queryset = staff()
+        self.fields["contact"].offer()  # type: ignore[attr-defined]
 
 
 def address_of(query: str, *, user: User) -> str:

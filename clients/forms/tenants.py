@@ -7,11 +7,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from clients.forms.app_clients import staff
+from clients.forms.app_clients import ContactField
 from clients.forms.attributes import PREFIX, as_text
 from clients.forms.editing import EditForm
 from clients.forms.numbers import RangeField
-from clients.models import AttributeDefinition, AttributeType, Tenant, User
+from clients.models import AttributeDefinition, AttributeType, Tenant
 from clients.services import attributes, claims
 from clients.services.tenants import LONGEST_KEEP
 from clients.validators import SLUG_MAX, VALUE_MAX, clean_value
@@ -73,9 +73,7 @@ class DetailsForm(forms.Form):
     """What of a tenant may change. The slug is not here: it is the tenant's identity in tokens."""
 
     name = forms.CharField(max_length=100)
-    contact = forms.ModelChoiceField(
-        User.objects.none(), required=False, empty_label="Nobody", help_text="Who of the staff looks after this tenant."
-    )
+    contact = ContactField(empty_label="Nobody", help_text="Who of the staff looks after this tenant.")
     contact_email = forms.EmailField(
         max_length=254, required=False, label="Contact e-mail", help_text="Whom to write to there."
     )
@@ -86,9 +84,7 @@ class DetailsForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        contact: Any = self.fields["contact"]
-        left = User.objects.filter(pk=tenant.contact_id) if tenant and tenant.contact_id else User.objects.none()
-        contact.queryset = staff() | left.order_by("name", "email")
+        self.fields["contact"].offer(tenant.contact_id if tenant else None)  # type: ignore[attr-defined]
 
 
 class TenantForm(EditForm, DetailsForm):

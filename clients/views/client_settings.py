@@ -64,7 +64,7 @@ def client_lifetime(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _change(request: HttpRequest, app_client: AppClient) -> HttpResponse:
-    form = SettingsForm(request.POST)
+    form = SettingsForm(request.POST, app_client=app_client)
     if not form.is_valid() or "edit" in request.POST:
         return _page(request, app_client, form, status=422 if form.errors else 200)
     values = dict(form.cleaned_data)

@@ -5,10 +5,11 @@ import re
 import pytest
 from django.urls import reverse
 
-from clients.models import Operation, OperationState, UserPool
+from clients.models import AppClient, Operation, OperationState, Tenant, User, UserPool
 from clients.models.ids import new_ulid
 from clients.services import pool_sync
 from clients.services.attributes import define_attribute
+from tests.views.forms import form_of
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +157,20 @@ def test_operations_page_names_clients_nobody_knows(world, client):
     pool_sync.compare_pool(world.pool)
     page = client.get("/operations/").content.decode()
     assert "1 app client in the pool prod is unknown to the portal" in page and "made in the console" in page
+
+
+@pytest.mark.parametrize("route", ["client-settings", "tenant-details"])
+def test_a_contact_who_has_left_stays_until_somebody_chooses_another(client, world, app_client, address, route):
+    support = world.people["support"]
+    AppClient.objects.update(contact=support)
+    Tenant.objects.filter(slug="northwind").update(contact=support)
+    User.objects.filter(pk=support.pk).update(is_active=False)
+    page = client.get(address(route))
+    assert f'value="{support.pk}" selected>Support (left)' in page.content.decode()
+    sent = form_of(page, address(route)).data(**({"notes": "N"} if route == "client-settings" else {"keep_days": "9"}))
+    assert client.post(address(route), sent).status_code == 302
+    row = AppClient.objects.get() if route == "client-settings" else Tenant.objects.get(slug="northwind")
+    assert row.contact == support and row.generation == 2
+    nobody = form_of(client.get(address(route)), address(route)).data(contact="")
+    assert client.post(address(route), nobody).status_code == 302
+    assert "(left)" not in client.get(address(route)).content.decode()
