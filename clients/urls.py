@@ -135,7 +135,6 @@ urlpatterns = [
     path("clients/<ulid:public_id>/snippets/curl/", snippets.snippet_curl, name="snippet-curl"),
     path("clients/<ulid:public_id>/activity/", activity.client_activity, name="client-activity"),
     path("clients/<ulid:public_id>/settings/", client_settings.client_settings, name="client-settings"),
-    path("clients/<ulid:public_id>/lifetime/", client_settings.client_lifetime, name="client-lifetime"),
     path("clients/<ulid:public_id>/pause/", client_states.client_pause, name="client-pause"),
     path("clients/<ulid:public_id>/resume/", client_states.client_resume, name="client-resume"),
     path("clients/<ulid:public_id>/delete/", client_states.client_delete, name="client-delete"),

@@ -84,6 +84,12 @@ class ValidityField(RangeField):
 class SettingsForm(ChangeForm):
     name = forms.CharField(max_length=NAME_MAX, strip=False)
     validity_minutes = ValidityField(help_text="5 minutes to 24 hours. Takes effect with the next token.")
+    secret_lifetime = forms.ChoiceField(
+        choices=LIFETIMES, label="The secret ends", help_text="Counted from when it was made."
+    )
+    no_expiry_reason = forms.CharField(
+        max_length=200, required=False, label="Reason for no end", help_text="Only for a secret without an end."
+    )
     contact = ContactField(empty_label="Nobody", help_text="Who of the staff looks after this client.")
     notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Seen by staff only.")
 
@@ -96,30 +102,20 @@ class SettingsForm(ChangeForm):
         return cls(app_client=app_client, initial={
             "generation": app_client.generation, "name": app_client.name, "contact": app_client.contact_id,
             "validity_minutes": app_client.access_token_seconds // 60, "notes": app_client.notes,
-        })  # fmt: skip
-
-
-class LifetimeForm(EditForm):
-    secret_lifetime = forms.ChoiceField(
-        choices=LIFETIMES,
-        label="The secret ends",
-        help_text="Counted from when it was made.",
-    )
-    no_expiry_reason = forms.CharField(
-        max_length=200, required=False, label="Reason for no end", help_text="Only for a secret without an end."
-    )
-
-    @property
-    def days(self) -> int | None:
-        chosen = self.cleaned_data["secret_lifetime"]
-        return None if chosen == "none" else int(chosen)
-
-    @classmethod
-    def showing(cls, app_client: AppClient) -> "LifetimeForm":
-        return cls(initial={
-            "generation": app_client.generation, "secret_lifetime": str(app_client.secret_lifetime_days or "none"),
+            "secret_lifetime": str(app_client.secret_lifetime_days or "none"),
             "no_expiry_reason": app_client.no_expiry_reason,
         })  # fmt: skip
+
+    @property
+    def lifetime(self) -> tuple[int | None, str]:
+        """(days, or None without an end; the reason for that)."""
+        chosen = self.cleaned_data["secret_lifetime"]
+        return None if chosen == "none" else int(chosen), self.cleaned_data["no_expiry_reason"]
+
+    def settings(self) -> dict[str, Any]:
+        """As the service takes them."""
+        values = {name: self.cleaned_data[name] for name in ("operation_id", "generation", "name", "contact", "notes")}
+        return values | {"access_token_seconds": 60 * self.cleaned_data["validity_minutes"], "lifetime": self.lifetime}
 
 
 class TenantChoice(forms.Form):

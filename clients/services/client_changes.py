@@ -11,7 +11,7 @@ from django.utils import timezone
 from clients.aws.cognito import Described
 from clients.errors import Conflict, InvalidInput, Throttled, refuse
 from clients.models import AppClient, Operation, User
-from clients.services import claims, contacts
+from clients.services import claims, contacts, lifetimes
 from clients.services.app_clients import assignable, client_of, gateway_for, is_taken, mark_of, taken
 from clients.services.operations import Record, begin, find_repeated, run_once, step
 from clients.validators import check_client_name, check_validity
@@ -54,35 +54,28 @@ def change_scopes(
 
 
 def change_settings(
-    app_client: AppClient,
-    *,
-    actor: User,
-    operation_id: str,
-    generation: int,
-    name: str,
-    access_token_seconds: int,
-    contact: User | None,
-    notes: str,
-    via: str = "web",
-) -> Operation:
-    """Name and token validity (seconds) are changed in Cognito and here, contact and notes here; another contact is
-    an act of its own in the trail, and stays when Cognito refuses the rest. Refusals as above."""
+    app_client: AppClient, *, actor: User, operation_id: str, generation: int, name: str, access_token_seconds: int,
+    contact: User | None, notes: str, lifetime: tuple[int | None, str] | None = None, via: str = "web",
+) -> Operation:  # fmt: skip
+    """Name and token validity (seconds) are changed in Cognito and here, contact, notes and the secret's lifetime (days
+    or None, reason) here; another contact or lifetime is an act of its own in the trail, and stays when Cognito refuses
+    the rest. Refusals as above, and those of `change_lifetime`."""
     params = {
         "client": app_client.public_id, "generation": generation, "name": name, "notes": mark_of(notes),
         "access_token_seconds": access_token_seconds, "contact": contact.pk if contact else None,
-    }  # fmt: skip
+    } | ({"lifetime": list(lifetime)} if lifetime else {})  # fmt: skip
     if repeated := find_repeated(operation_id, CHANGE, params, actor):
         return repeated
     _must_be_changeable(app_client)
+    new_life = lifetime if lifetime and lifetimes.differs(app_client, *lifetime) else None
     told: dict[str, Any] = {"notes_changed": notes != app_client.notes}
     if access_token_seconds < app_client.access_token_seconds:
         told["seconds_before"] = app_client.access_token_seconds
-    problems = {"name": check_client_name(name), "access_token_seconds": check_validity(access_token_seconds)}
-    problems["contact"] = contacts.check_contact(contact) if contact != app_client.contact else []
-    renamed = AppClient(pk=app_client.pk, pool=app_client.pool, tenant=app_client.tenant, name=name)
-    if not problems["name"] and is_taken(renamed):
-        problems["name"].append(taken(app_client.tenant, name))
-    refuse(problems)
+    refuse({
+        "name": _name_problems(app_client, name), "access_token_seconds": check_validity(access_token_seconds),
+        "contact": contacts.check_contact(contact) if contact != app_client.contact else [],
+        "secret_lifetime": lifetimes.check_change(app_client, *new_life) if new_life else [],
+    })  # fmt: skip
     changes = {"name": name, "access_token_seconds": access_token_seconds, "notes": notes}
 
     def write() -> Operation:
@@ -90,9 +83,17 @@ def change_settings(
         _write_settings(app_client, changes)
         _keep_older(app_client, told.get("seconds_before"))
         contacts.write_contact(app_client, contact, actor=actor, via=via)
+        if new_life:
+            lifetimes.write_lifetime(app_client, *new_life, actor=actor, via=via)
         return _begin_change(app_client, params, actor, operation_id, via, told)
 
     return run_once(operation_id, CHANGE, params, actor, write)
+
+
+def _name_problems(app_client: AppClient, name: str) -> list[str]:
+    renamed = AppClient(pk=app_client.pk, pool=app_client.pool, tenant=app_client.tenant, name=name)
+    problems = check_client_name(name)
+    return problems if problems or not is_taken(renamed) else [taken(app_client.tenant, name)]
 
 
 def _write_settings(app_client: AppClient, changes: dict[str, Any]) -> None:

@@ -94,13 +94,12 @@ def client_conflict(
 ) -> HttpResponse:
     """A change that came second, or while another is under way: `route` names the page it is typed on."""
     app_client.refresh_from_db()
-    tab = route if route != "client-lifetime" else "client-settings"
-    again, leave = (reverse(name, args=[app_client.public_id]) for name in (route, tab))
+    again = reverse(route, args=[app_client.public_id])
     is_under_way = Operation.objects.live().filter(app_client=app_client).exists()
     told = edit_conflict(
-        error, form, form.showing(app_client), again=again, leave=leave, is_under_way=is_under_way
+        error, form, form.showing(app_client), again=again, leave=again, is_under_way=is_under_way
     )  # fmt: skip
-    return client_page(request, app_client, "conflict", told | {"tab": tab}, status=409)
+    return client_page(request, app_client, "conflict", told | {"tab": route}, status=409)
 
 
 def client_page(

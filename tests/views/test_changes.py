@@ -84,7 +84,8 @@ def test_attributes_refused_stand_beside_their_claim(client, app_client, address
 
 
 def test_settings_are_saved_in_cognito(client, world, app_client, address):
-    changed = carrying(app_client, name="northwind-renamed", validity_minutes=30, contact="", notes="Ticket 1")
+    page = form_of(client.get(address("client-settings")), address("client-settings"))
+    changed = page.data(name="northwind-renamed", validity_minutes=30, contact="", notes="Ticket 1")
     client.post(address("client-settings"), changed)
     app_client.refresh_from_db()
     assert (app_client.name, app_client.access_token_seconds, app_client.notes) == (
@@ -96,7 +97,8 @@ def test_settings_are_saved_in_cognito(client, world, app_client, address):
 
 
 def test_settings_refused_keep_what_was_typed(client, app_client, address):
-    sent = carrying(app_client, name="no/slash", validity_minutes=30, contact="", notes="kept")
+    page = form_of(client.get(address("client-settings")), address("client-settings"))
+    sent = page.data(name="no/slash", validity_minutes=30, contact="", notes="kept")
     answer = client.post(address("client-settings"), sent)
     body = answer.content.decode()
     assert (

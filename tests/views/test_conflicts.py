@@ -44,7 +44,7 @@ def places(world):
 #  what the second one sends to get through)
 FORMS = [
     ("client-settings", "client-settings", {"notes": "Theirs"}, {"notes": "Mine &amp; only"}, ("notes", "Mine &amp; only"), {}),
-    ("client-settings", "client-lifetime", {"secret_lifetime": "90"}, {"secret_lifetime": "365"}, ("secret_lifetime", "365"), {}),
+    ("client-settings", "client-settings", {"secret_lifetime": "90"}, {"secret_lifetime": "365"}, ("secret_lifetime", "365"), {}),
     ("client-scopes", "client-scopes", {"scopes": ["orders/read", "orders/write"]}, {"scopes": ["orders/write"]}, ("scopes", "orders/write"), {"save": "1"}),
     ("client-attributes", "client-attributes", {"attribute:rate_limit": "7"}, {"attribute:rate_limit": "8"}, ("attribute:rate_limit", "8"), {}),
     ("tenant-details", "tenant-details", {"keep_days": "7"}, {"keep_days": "9"}, ("keep_days", "9"), {}),
@@ -86,6 +86,8 @@ def test_who_comes_second_sees_what_differs_and_goes_on_with_what_was_typed(
 #  form the second one opens again)
 BESIDE = [
     ("client-settings", "client-settings", {"notes": "Theirs", "validity_minutes": "30"}, {"name": "orders-2"}),
+    ("client-settings", "client-settings", {"secret_lifetime": "90"}, {"notes": "Mine"}),
+    ("client-settings", "client-settings", {"notes": "Theirs"}, {"secret_lifetime": "365"}),
     ("client-scopes", "client-scopes", {"scopes": ["orders/read", "orders/write"]}, {"scopes": ["orders/read", "shipments/read"]}),
     ("client-attributes", "client-attributes", {"attribute:rate_limit": "7"}, {"attribute:channel": "mail"}),
     ("tenant-details", "tenant-details", {"keep_days": "45"}, {"name": "Renamed"}),

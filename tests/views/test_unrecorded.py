@@ -48,7 +48,7 @@ ACTS = [
     ("client-scopes client", "client-scopes client", {"scopes": ["orders/write"]}, {"save": "1"}),
     ("client-attributes client", "client-attributes client", {"attribute:rate_limit": "8"}, {}),
     ("client-settings client", "client-settings client", {"notes": "x"}, {}),
-    ("client-settings client", "client-lifetime client", {"secret_lifetime": "365"}, {}),
+    ("client-settings client", "client-settings client", {"secret_lifetime": "365"}, {}),
     ("client-pause client", "client-pause client", {"reason": "x"}, {}),
     ("client-delete client", "client-delete client", {"reason": "x", "typed": "orders-sync"}, {}),
     ("handover-create client", "handover-create client", {"to": "link"}, {}),

@@ -9,7 +9,6 @@ TYPED = {
     "handover-create": {"to": "link"},
     "change-request": {"text": "More"},
     "client-settings": {"notes": "Mine"},
-    "client-lifetime": {"secret_lifetime": "90"},
     "client-scopes": {"scopes": ["orders/read", "orders/write"]},
     "client-attributes": {"attribute:rate_limit": "7"},
     "client-pause": {"reason": "Holidays"},
