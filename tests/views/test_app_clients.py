@@ -65,6 +65,12 @@ def test_list_says_how_many_scopes_and_names_the_first_two(client, operator, mak
     assert f"3 scopes: {held[0].full_name} {held[1].full_name} " in page and page.count("scopes:") == 1
 
 
+def test_list_says_that_an_ended_secret_still_works(client, operator, make):
+    make("ended", days=-1), make("ending", days=2)
+    ended, ending = client.get("/clients/").content.decode().split("<tbody")[1].split("</tr>")[:2]
+    assert "still works in Cognito until removed" in ended and "still works" not in ending
+
+
 def test_list_pages_by_key_without_gap_or_repetition(client, operator, make, monkeypatch):
     monkeypatch.setattr(listing, "PAGE", 3)
     needs = [{}, {"delivered": False}, {"drift": ["scopes"]}, {"days": 3}, {"status": Status.CREATING}]
