@@ -82,7 +82,7 @@ def test_time_tells_utc_on_hover_and_on_focus_and_is_not_clipped(live_harbourlin
     home = f"/clients/{AppClient.objects.get().public_id}/"
     for path in ("/clients/", home, home + "secrets/", home + "settings/", "/operations/?view=all"):
         page.goto(path)
-        times = page.locator("main .when")
+        times = page.locator("main .when").filter(visible=True)  # on a phone the list leaves some out
         assert times.count() > 0
         for time in (times.first, times.last):
             tip = time.locator(".tip")
