@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
+from clients.errors import scrubbed
 from clients.models import AppClient, AttributeDefinition, Operation, Rotation, Secret, Tenant, User
 from clients.views.errors import method_not_allowed
 
@@ -22,9 +23,10 @@ def signed_in(*methods: str) -> Callable[[View], View]:
     """Signed-in people only, and these methods only; anything else gets a page that says so."""
 
     def decorate(view: View) -> View:
-        @login_required
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
             if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
                 return method_not_allowed(request, methods)
             return view(request, *args, **kwargs)
@@ -32,6 +34,11 @@ def signed_in(*methods: str) -> Callable[[View], View]:
         return checked
 
     return decorate
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """And back to the page they wanted; what looks like a secret in its address goes no further."""
+    return redirect_to_login(scrubbed(request.get_full_path()))
 
 
 def person(request: HttpRequest) -> User:

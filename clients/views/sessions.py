@@ -9,6 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from clients.errors import scrubbed
 from clients.models import User
 from clients.services.sign_in import record_sign_out
 
@@ -50,4 +51,4 @@ def _end(request: HttpRequest, why: str) -> HttpResponse:
         record_sign_out(request.user)
     logout(request)
     messages.info(request, why)
-    return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
+    return redirect_to_login(scrubbed(request.get_full_path()) if request.method == "GET" else "/")

@@ -41,7 +41,7 @@ def offered(with_pin=True):
 def test_by_a_link_with_a_pin(live_harbourline, page, another):
     sign_in(page)
     create_client(page)
-    page.get_by_role("link", name="Hand over").click()
+    page.get_by_role("link", name="Hand over").first.click()
     is_fit_everywhere(page)
     page.locator("input[name=to][value=link]").check()
     page.get_by_role("button", name="Hand over").click()

@@ -42,6 +42,12 @@ def test_whole_secret_leaves_only_its_ending_in_the_address(client, operator, pa
         assert address == f"{path}?q={VALUE[-4:]}" and "only its last four characters" in page, text
 
 
+def test_secret_goes_no_further_than_to_the_sign_in(client, db):
+    answer = client.get("/clients/", {"q": f"id {VALUE}"})
+    assert answer["Location"].startswith("/account/login/?next=/clients/") and "cps_%2A%2A%2A" in answer["Location"]
+    assert VALUE not in answer["Location"]
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_what_may_be_a_secret_is_not_searched_for(client, operator, make, path):
     make("one")
