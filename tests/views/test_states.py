@@ -24,7 +24,7 @@ def test_list_without_scopes_leads_to_the_resource_server(client, operator):
     assert "No clients yet" in body and "resource server" in body
 
 
-@pytest.mark.parametrize("query", ["q=nobody", "idle=on", "status=paused&q=one", "after=5-00000000000000000000000000"])
+@pytest.mark.parametrize("query", ["q=nobody", "idle=on", "status=paused&q=one", "after=6-00000000000000000000000000"])
 def test_list_without_a_hit_offers_to_clear(client, operator, make, query):
     make("one")
     body = client.get(f"/clients/?{query}").content.decode()
