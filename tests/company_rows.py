@@ -25,7 +25,7 @@ def keep(names: dict[str, str]) -> Rows:
     found = []
     for table in sorted({model._meta.db_table for model in models}):
         with connection.cursor() as cursor:
-            cursor.execute(f'SELECT * FROM "{table}"')
+            cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')  # PostgreSQL moves what was updated
             rows = cursor.fetchall()
             if rows:
                 found.append((table, [column[0] for column in cursor.description], rows))

@@ -129,7 +129,7 @@ def make_world(sandbox: Sandbox) -> World:
     else:
         _make_rows(names)
         _kept.append(company_rows.keep(names))
-    people = {user.role: user for user in User.objects.all()}
+    people = {user.role: user for user in User.objects.order_by("pk")}
     pool = UserPool.objects.get(user_pool_id=pool_id)
     return World(sandbox, pool, {tenant.slug: tenant for tenant in Tenant.objects.all()}, people, cognito)
 

@@ -39,7 +39,7 @@ def long(live_harbourline, page):
     sign_in(page)
     create_client(page)
     app_client, server = AppClient.objects.get(), ResourceServer.objects.order_by("pk").first()
-    User.objects.update(name="P" * 120)
+    User.objects.update(name="P" * 100)
     Tenant.objects.filter(slug="northwind").update(
         name="T" * 100, slug="s" * 40, contact_email=f"{'e' * 200}@{'x' * 40}.example", contact=User.objects.first()
     )
@@ -55,7 +55,7 @@ def long(live_harbourline, page):
     TenantValue.objects.create(tenant=app_client.tenant, definition=definition, value="v" * 200)
     Secret.objects.update(delivered_at=timezone.now())
     manager = User.objects.create_user("manager@portal.example", PASSWORD, role=Role.MANAGER, tenant=app_client.tenant)
-    User.objects.filter(pk=manager.pk).update(name="M" * 120)
+    User.objects.filter(pk=manager.pk).update(name="M" * 100)
     User.objects.filter(email__startswith="operator").update(role=Role.ADMINISTRATOR)
     return {"client": "C" * 97, "id": app_client.public_id, "tenant": "s" * 40, "other": "o" * 150, "server": server.pk,
             "definition": definition.pk, "person": manager.pk, "last": app_client.audit_entries.last().sequence}  # fmt: skip
