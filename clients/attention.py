@@ -92,32 +92,34 @@ class Attention:
     def add(self, group: str, items: list[Item], count: int) -> None:
         self.items, self.counts[group] = self.items + items, count
 
+    def is_full(self, kind: str) -> bool:
+        """Nothing of this kind, or of a less urgent one, is among those shown any more."""
+        return sum(URGENCY.index(item.kind) < URGENCY.index(kind) for item in self.items) >= CAP
+
 
 def what_needs_attention(pools: list[UserPool]) -> Attention:
     found = Attention()
     _add_pools(found, pools)
     alarms = Handover.objects.filter(alarm_at__isnull=False).exclude(secret__state=SecretState.RETIRED)
-    _add(found, "alarms", alarms.select_related("app_client__tenant", "secret").order_by("alarm_at"),
+    _add(found, "alarms", alarms.select_related("app_client__tenant", "secret").order_by("alarm_at"), "alarm",
          lambda h: Item("alarm", h.alarm_at, h.app_client, h.secret, handover=h))  # fmt: skip
     asked = Rotation.objects.filter(state=RotationState.REQUESTED).select_related("app_client__tenant", "old_secret")
-    _add(found, "asked", asked.order_by("started_at"),
+    _add(found, "asked", asked.order_by("started_at"), "asked",
          lambda r: Item("asked", r.started_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
     over = Rotation.objects.overdue().select_related("app_client__tenant", "old_secret")
-    _add(found, "overlaps", over.order_by("ends_at"),
-         lambda r: Item("overlap-over", r.ends_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
     stuck = Operation.objects.stuck().select_related("app_client__tenant", "pool")
-    _add(found, "operations", stuck.order_by("id"), _stuck)
     clients = AppClient.objects.present().select_related("tenant", "pool")
-    _add(found, "expiring", clients.expiring().order_by("expires_at"), _expiring)
+    _add(found, "expiring", clients.expiring().order_by("expires_at"), "expired", _expiring)
+    ended_first = F("finished_at").asc(nulls_last=True)
+    _add(found, "operations", stuck.order_by(ended_first, "id"), "given-up", _stuck)
+    _add(found, "overlaps", over.order_by("ends_at"), "overlap-over",
+         lambda r: Item("overlap-over", r.ends_at, r.app_client, r.old_secret, rotation=r))  # fmt: skip
     made = clients.exclude(status=Status.CREATING)  # else its operation stands here
-    _add(found, "unpublished", made.unpublished().order_by("pk"), lambda c: Item("unpublished", c.published_at, c))
-    _add(found, "out_of_sync", made.out_of_sync().order_by("pk"), lambda c: Item("out-of-sync", c.observed_at, c))
-    waiting = Secret.objects.undelivered().exclude(app_client__status__in=[Status.DELETED, Status.CREATING])
-    _add(found, "undelivered", waiting.select_related("app_client__tenant").order_by("created_at"),
-         lambda s: Item("undelivered", s.created_at, s.app_client, s))  # fmt: skip
-    # As the list counts: a rotating client may wait with two.
-    found.counts["undelivered"] = waiting.order_by().values("app_client").distinct()[:MANY].count()
-    found.oldest_undelivered = next((item.at for item in found.items if item.kind == "undelivered"), None)
+    _add(found, "unpublished", made.unpublished().order_by("pk"), "unpublished",
+         lambda c: Item("unpublished", c.published_at, c))  # fmt: skip
+    _add(found, "out_of_sync", made.out_of_sync().order_by("pk"), "out-of-sync",
+         lambda c: Item("out-of-sync", c.observed_at, c))  # fmt: skip
+    _add_undelivered(found)
     _add_guided(found)
     found.items = sorted(found.items, key=lambda item: item.order)[:CAP]
     return found
@@ -138,9 +140,21 @@ def _add_guided(found: Attention) -> None:
     found.add("guided", waiting, len(waiting))  # few there can be, so they are counted while they are read
 
 
-def _add(found: Attention, group: str, rows: Any, item: Any) -> None:
-    """Of each group no more than could be shown, and no more counted than anybody reads."""
-    found.add(group, [item(row) for row in rows[:CAP]], rows.order_by()[:MANY].count())
+def _add(found: Attention, group: str, rows: Any, kind: str, item: Any) -> None:
+    """Of each group no more than could be shown beside what is more urgent, and no more counted than anybody reads.
+    `kind` is the most urgent one among them: so they are added, the most urgent first."""
+    shown = [] if found.is_full(kind) else [item(row) for row in rows[:CAP]]
+    found.add(group, shown, rows.order_by()[:MANY].count())
+
+
+def _add_undelivered(found: Attention) -> None:
+    """Counted by clients, as the list does: a rotating one may wait with two secrets."""
+    waiting = Secret.objects.undelivered().exclude(app_client__status__in=[Status.DELETED, Status.CREATING])
+    shown = 1 if found.is_full("undelivered") else CAP
+    oldest = waiting.select_related("app_client__tenant").order_by("created_at")[:shown]
+    items = [Item("undelivered", secret.created_at, secret.app_client, secret) for secret in oldest]
+    found.add("undelivered", items, waiting.order_by().values("app_client").distinct()[:MANY].count())
+    found.oldest_undelivered = items[0].at if items else None
 
 
 def _add_pools(found: Attention, pools: list[UserPool]) -> None:
