@@ -49,6 +49,11 @@ def operator(world, client):
 
 
 @pytest.fixture
+def orders(world):
+    return ResourceServer.objects.get(identifier="orders")
+
+
+@pytest.fixture
 def staff_pool(world, settings):
     """A user pool of the sandbox as the provider of single sign-on."""
     pool = Pool(world.sandbox, settings.BASE_URL)

@@ -8,21 +8,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from clients.models import AuditEntry, Operation, ResourceServer, Retirement, Scope
+from clients.models import AuditEntry, Operation, Retirement, Scope
 from clients.models.ids import new_ulid
 from clients.services import retirements
 from clients.services.operations import resume_due
 from tests.views.forms import form_of
 
-
-@pytest.fixture(autouse=True)
-def operator(world, client):
-    client.force_login(world.people["operator"])
-
-
-@pytest.fixture
-def orders(world):
-    return ResourceServer.objects.get(identifier="orders")
+pytestmark = pytest.mark.usefixtures("operator")
 
 
 def text(answer):

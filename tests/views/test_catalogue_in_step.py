@@ -8,15 +8,7 @@ from clients.models import Operation, ResourceServer, Scope
 from clients.services import catalogue_sync, retirements
 from tests.views.forms import form_of
 
-
-@pytest.fixture(autouse=True)
-def operator(world, client):
-    client.force_login(world.people["operator"])
-
-
-@pytest.fixture
-def orders(world):
-    return ResourceServer.objects.get(identifier="orders")
+pytestmark = pytest.mark.usefixtures("operator")
 
 
 def text(answer):

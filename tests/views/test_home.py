@@ -254,7 +254,14 @@ def test_one_given_up_stands_before_many_that_wait(client, operator, make, opera
 
 
 def test_what_is_not_read_would_not_have_been_shown(client, operator, make, operation, monkeypatch):
-    kinds = [{"days": -2}, {"days": 3}, {"drift": ["name"]}, {"delivered": False}, {"document_version": 2}, {"days": 20}]
+    kinds = [
+        {"days": -2},
+        {"days": 3},
+        {"drift": ["name"]},
+        {"delivered": False},
+        {"document_version": 2},
+        {"days": 20},
+    ]
     for n in range(60):
         row = make(f"n{n}", **kinds[n % len(kinds)])
         operation("waiting" if n % 9 else "given_up", app_client=row)
