@@ -257,6 +257,13 @@ class AppClient(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
+    def expired_means(self) -> str:
+        """Cognito knows no end of a secret: what one that ended still does there."""
+        if self.status == Status.PAUSED:
+            return "The client is paused. Once resumed, its secret works again until somebody removes it."
+        return "It still works in Cognito until somebody removes it."
+
+    @property
     def is_expiring_soon(self) -> bool:
         return (
             self.expires_at is not None

@@ -145,7 +145,7 @@ def _why_none(app_client: AppClient) -> str:
 
 
 def _why_ended(app_client: AppClient) -> str:
-    return "It still works in Cognito until somebody removes it." if app_client.is_expired else ""
+    return app_client.expired_means if app_client.is_expired else ""
 
 
 def _why_unused(app_client: AppClient) -> str:

@@ -96,3 +96,16 @@ def test_whether_it_may_ask_for_tokens_is_on_the_list(client, operator, app_clie
     checks = {check.title: check for check in overview(client, app_client).context["checks"]}
     asking = checks["It may ask for tokens"]
     assert (asking.is_done, asking.why) == (not said, said) and (asking.is_done or asking.otherwise == "No")
+
+
+@pytest.mark.parametrize(("status", "said", "unsaid"), [
+    ("active", "It still works in Cognito until somebody removes it.", "works again"),
+    ("paused", "Once resumed, its secret works again until somebody removes it.", "still works in Cognito"),
+])  # fmt: skip
+def test_what_an_ended_secret_still_does_goes_by_the_client(client, operator, make, status, said, unsaid):
+    row = make("ended", days=-3, status=status)
+    for address in (f"/clients/{row.public_id}/", f"/clients/{row.public_id}/secrets/", "/"):
+        page = text(client.get(address))
+        assert said in page and unsaid not in page, address
+    listed = text(client.get("/clients/"))
+    assert ("works again once resumed" in listed) == (status == "paused") == ("still works" not in listed)
