@@ -119,14 +119,22 @@ class SettingsForm(ChangeForm):
 
 
 class TenantChoice(forms.Form):
-    """Chosen first, by GET, so that the attributes stand filled in."""
+    """Chosen first, by GET, so that the attributes stand filled in. One that gets no new clients is refused here; once
+    the client `is_under_way` the service says so, and what was typed is kept."""
 
     tenant = TenantField(empty_label="Choose a tenant")
     pool = forms.ModelChoiceField(UserPool.objects.all(), to_field_name="environment", empty_label=None, required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_under_way: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.is_under_way = is_under_way
         self.fields["tenant"].offer()  # type: ignore[attr-defined]
+
+    def clean_tenant(self) -> Tenant:
+        tenant: Tenant = self.cleaned_data["tenant"]
+        if not self.is_under_way and tenant.why_no_clients:
+            raise forms.ValidationError(tenant.why_no_clients)
+        return tenant
 
 
 class CreateForm(forms.Form):

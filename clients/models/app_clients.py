@@ -91,8 +91,11 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
             clues.append(following.values("pk"))
         # Each by itself, so that each is answered by an index of its own and no row is read that fits none of them.
         # First what is true of a whole tenant: it costs least where very many fit.
-        whole = Q(tenant__in=TenantValue.objects.holding(text).values("tenant"))
-        whole |= Q(tenant__in=named.order_by().values("pk"))
+        whole = Q(tenant__in=named.order_by().values("pk"))
+        held = TenantValue.objects.holding(text)
+        for key in held.order_by().values_list("definition", flat=True).distinct():
+            differing = ClientOverride.objects.filter(definition=key).values("app_client")
+            whole |= Q(tenant__in=held.filter(definition=key).values("tenant")) & ~Q(pk__in=differing)
         return self.filter(reduce(or_, [Q(pk__in=keys) for keys in clues], whole))
 
 

@@ -50,6 +50,13 @@ class Tenant(models.Model):
         return self.name
 
     @property
+    def why_no_clients(self) -> str:
+        """Why it gets no new ones; "" where it may."""
+        if self.status == TenantStatus.ACTIVE:
+            return ""
+        return f"{self.name} is {self.get_status_display().lower()}: it gets no new clients."
+
+    @property
     def has_left(self) -> bool:
         return self.status == TenantStatus.OFF_BOARDED
 
@@ -104,10 +111,14 @@ class DefinitionQuerySet(models.QuerySet[Any]):
         ]  # fmt: skip
 
 
+WORDS = {"yes": "true", "no": "false"}  # pages say the one, JSON the other
+
+
 def _said(value: Any) -> set[str]:
-    """A value as people type it; of a list each."""
-    values = value if isinstance(value, list) else [value]
-    return {(each if isinstance(each, str) else json.dumps(each)).casefold() for each in values}
+    """A value as people type it; of a list each, and all as a page shows them."""
+    values = [*value, ", ".join(value)] if isinstance(value, list) else [value]
+    said = {(each if isinstance(each, str) else json.dumps(each)).casefold() for each in values}
+    return said | {word for word, written in WORDS.items() if value is (written == "true")}
 
 
 class AttributeDefinition(models.Model):
@@ -139,14 +150,24 @@ class ValueQuerySet(models.QuerySet[Any]):
     """For a tenant's and a client's own values alike."""
 
     def holding(self, text: str) -> "ValueQuerySet":
-        """Rows whose value is this, or a list with it, in small or capital letters. Whole values, so that an index
-        answers; only lists, which few definitions are, are read through."""
-        quoted = {json.dumps(text), json.dumps(text, ensure_ascii=False)}  # SQLite keeps what json.dumps escapes
-        rows = self.annotate(written=AS_WRITTEN)
-        whole = rows.filter(written__in=[Upper(Value(each)) for each in (text, *quoted)])
+        """Rows whose value is this, or a list with it, in small or capital letters, of attributes in use. Whole
+        values, so that an index answers; only lists, which few definitions are, are read through."""
+        quoted, whole_list = _as_json(text), _as_json(text.split(", ")) if ", " in text else set()
+        rows = self.annotate(written=AS_WRITTEN).filter(definition__in=_in_use())
+        asked = {text, WORDS.get(text.casefold(), text), *quoted, *whole_list}
+        whole = rows.filter(written__in=[Upper(Value(each)) for each in sorted(asked)])
         lists = rows.filter(definition__type=AttributeType.STRINGS)
         lists = lists.filter(reduce(or_, (Q(written__contains=Upper(Value(each))) for each in quoted)))
         return self.filter(Q(pk__in=whole.values("pk")) | Q(pk__in=lists.values("pk")))
+
+
+def _in_use() -> models.QuerySet[AttributeDefinition]:
+    return AttributeDefinition.objects.filter(retired_at__isnull=True).order_by()
+
+
+def _as_json(value: Any) -> set[str]:
+    """As the databases keep it: SQLite what json.dumps escapes, PostgreSQL the letters themselves."""
+    return {json.dumps(value), json.dumps(value, ensure_ascii=False)}
 
 
 class TenantValue(models.Model):

@@ -125,16 +125,12 @@ def _check_creation(pool: UserPool, tenant: Tenant, params: dict[str, Any]) -> t
     checked = claims.preview(pool, tenant, params["attributes"])
     for claim_name, sentences in checked.problems.items():
         problems[f"attribute:{claim_name}" if claim_name else "attributes"] = sentences
-    if tenant.status != TenantStatus.ACTIVE:
-        problems["tenant"] = [_not_for(tenant)]
+    if tenant.why_no_clients:
+        problems["tenant"] = [tenant.why_no_clients]
     found = {field: sentences for field, sentences in problems.items() if sentences}
     if found:
         raise InvalidInput(found)
     return scope_rows, checked.overrides
-
-
-def _not_for(tenant: Tenant) -> str:
-    return f"{tenant.name} is {tenant.get_status_display().lower()}: it gets no new clients."
 
 
 def check_lifetime(days: int | None, reason: str) -> list[str]:
@@ -169,7 +165,8 @@ def _write_creation(
     # Locked until the commit: a tenant being off-boarded at this moment must not miss the client. Not against rows that
     # only refer to it, as every audit entry does: with those two locks creations of one tenant were seen to deadlock.
     if not Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():
-        raise InvalidInput({"tenant": [_not_for(tenant)]})
+        tenant.refresh_from_db()
+        raise InvalidInput({"tenant": [tenant.why_no_clients]})
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
     through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)

@@ -81,11 +81,14 @@ def client_create(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_create_client)
     chosen = request.POST if request.method == "POST" else request.GET
-    choice = TenantChoice(chosen if chosen.get("tenant") else None, initial=request.GET.dict())
+    is_under_way = request.method == "POST"
+    choice = TenantChoice(
+        chosen if chosen.get("tenant") else None, initial=request.GET.dict(), is_under_way=is_under_way
+    )
     if not choice.is_valid():
         empty = {"nav": "clients", "choice": choice, "pools": _pools()}
         empty["no_tenants"] = not Tenant.objects.exists()
-        return render(request, "clients/client_create.html", empty, status=422 if request.method == "POST" else 200)
+        return render(request, "clients/client_create.html", empty, status=422 if is_under_way else 200)
     pool = choice.cleaned_data["pool"] or UserPool.objects.first()
     if pool is None:
         return render(request, "clients/client_create.html", {"nav": "clients", "choice": choice, "pools": []})
@@ -147,6 +150,7 @@ class Draft:
     def refuse(self, error: InvalidInput) -> None:
         self.is_refused = True
         rest = add_refusals(self.form, error)
+        self.form.add_error(None, rest.pop("tenant", []))  # chosen before: there is no field of it here
         self.scope_problems = rest.pop("scopes", [])
         mark_problems(self.lines, rest)
 

@@ -1,5 +1,6 @@
 """The clients list and creating a client."""
 
+import html
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -183,6 +184,34 @@ def test_create_refused_says_why_and_keeps_what_was_typed(client, world, operato
     assert "Nothing was created" in body and not AppClient.objects.exists() and not world.remote_clients()
     if "attribute:rate_limit" in changes:
         assert 'value="lots"' in body
+
+
+def test_create_page_has_one_tenant_only_the_one_the_client_will_be_of(client, world, operator):
+    """A menu of tenants beside the form could show another one than the form is about."""
+    first, draft = (
+        client.get(address).content.decode() for address in ("/clients/new/", "/clients/new/?tenant=northwind")
+    )
+    assert first.count('name="tenant"') == 1 and "<select" in first
+    assert re.findall(r'<[a-z]+[^>]*name="tenant"[^>]*>', draft) == [
+        '<input type="hidden" name="tenant" value="northwind">'
+    ]
+    assert '<a href="/clients/new/">Choose another tenant</a>: that begins the form anew.' in draft
+
+
+@pytest.mark.parametrize("status", ["paused", "off_boarded"])
+def test_create_for_a_tenant_that_gets_none_is_refused_with_the_reason(client, world, operator, status):
+    tenant = world.tenants["northwind"]
+    sent = form(name="typed-already")
+    tenant.status = status
+    tenant.save()
+    reason = f"{tenant} is {tenant.get_status_display().lower()}: it gets no new clients."
+
+    chosen, answer = client.get("/clients/new/?tenant=northwind"), client.post("/clients/new/", sent)
+
+    assert "draft" not in chosen.context and reason in html.unescape(chosen.content.decode())
+    body = html.unescape(answer.content.decode())
+    assert answer.status_code == 422 and reason in body and "typed-already" in body
+    assert not AppClient.objects.exists()
 
 
 def test_create_preview_writes_nothing(client, world, operator):

@@ -54,6 +54,8 @@ def _override(app_client, claim_name, value):
         ("Köln", {"three"}),  # one of a list
         ("lyon", {"three"}),
         ("true", {"one"}),
+        ("Yes", {"one"}),  # as the pages say it
+        ("Köln, Lyon", {"three"}),  # and the whole list
         ("zZ9y", {"one"}),
         ("…zZ9y", {"one"}),
         ("ZZ9Y", {"one"}),  # an ending read off a photograph, in any letters
@@ -72,6 +74,16 @@ def _override(app_client, claim_name, value):
 )
 def test_search_finds_from_each_clue(client, operator, company, text, found):
     assert names(client.get("/clients/", {"q": text})) == found
+
+
+def test_search_finds_a_value_where_it_counts(client, operator, company):
+    """Not where the client has another one than its tenant, nor once the attribute is retired."""
+    AttributeDefinition.objects.filter(claim_name="tier").update(is_overridable=True)
+    _override(company["one"], "tier", "platinum")
+    assert names(client.get("/clients/?q=gold")) == {"three"} and names(client.get("/clients/?q=platinum")) == {"one"}
+
+    AttributeDefinition.objects.filter(claim_name="tier").update(retired_at=timezone.now())
+    assert names(client.get("/clients/?q=gold")) == names(client.get("/clients/?q=platinum")) == set()
 
 
 def test_search_finds_by_the_beginning_of_a_client_id(client, operator, company):
