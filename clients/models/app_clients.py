@@ -210,6 +210,9 @@ class AppClient(models.Model):
             models.Index("id", name="client_out_of_sync", condition=~Q(drift=[])),
             models.Index(fields=["last_token_at", "status"], name="client_last_token"),
             models.Index(fields=["created_at"], name="client_created"),
+            models.Index(
+                fields=["older_tokens_until"], name="client_older_tokens", condition=Q(older_tokens_until__isnull=False)
+            ),
             # All that counting by pool or tenant reads, and how long tokens already issued live.
             models.Index(
                 fields=["tenant", "status", "access_token_seconds"],

@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
 
 from clients.errors import ReviewOutdated
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
@@ -80,10 +83,14 @@ class Effect:
     def sample(self) -> list[AppClient]:
         return list(self.told.select_related("tenant", "pool").order_by("name", "pk")[:SAMPLE])
 
-    @property
+    @cached_property
     def minutes(self) -> int:
-        """How long a token issued before may still carry the old claims."""
-        return self._totals[1] // 60
+        """How long a token issued up to now may still carry the old claims; also one from before its client's validity
+        was cut."""
+        now = timezone.now()
+        older = self.told.filter(older_tokens_until__gt=now).aggregate(until=Max("older_tokens_until"))["until"]
+        ends = max(now + timedelta(seconds=self._totals[1]), older or now)
+        return ceil((ends - now) / timedelta(minutes=1))
 
     @property
     def more(self) -> int:
