@@ -191,6 +191,7 @@ class Figures:
     never_used: int
     idle: int
     is_use_known: bool  # without the portal's trigger nobody reports tokens
+    is_use_stale: bool  # what it reports cannot be read
 
     @property
     def created_total(self) -> int:
@@ -213,7 +214,8 @@ def figures(pools: list[UserPool]) -> Figures:
     counted = present.aggregate(clients=Count("*"), **{name: Count("pk", filter=q) for name, q in which.items()})
     return Figures(**counted, created=_per_day(AppClient.objects.all(), "created_at", now.date()),
                    last_tokens=_per_day(present, "last_token_at", now.date()),
-                   is_use_known=any(pool.reports_use for pool in pools))  # fmt: skip
+                   is_use_known=any(pool.reports_use for pool in pools),
+                   is_use_stale=any(pool.is_use_stale for pool in pools))  # fmt: skip
 
 
 def _per_day(rows: Any, name: str, today: date) -> list[int]:

@@ -54,6 +54,10 @@ class AppClientQuerySet(models.QuerySet["AppClient"]):
         """Whoever needs somebody, for whichever reason."""
         return self.present().filter(reduce(or_, attention_needs()))
 
+    def pressing(self) -> "AppClientQuerySet":
+        """With an alarm, a rotation that was asked for or whose overlap is over, or a change that waits or failed."""
+        return self.present().filter(pk__in=_pressing(timezone.now()))
+
     def never_used(self) -> "AppClientQuerySet":
         """Of those that could have been used: not one still being created."""
         return self.exclude(status__in=[Status.DELETED, Status.CREATING]).filter(last_token_at__isnull=True)

@@ -40,6 +40,7 @@ class UserPool(models.Model):
     usage_table = models.CharField(max_length=255)
     is_missing = models.BooleanField(default=False, help_text="Cognito answered that this pool does not exist.")
     checked_at = models.DateTimeField(null=True)
+    usage_unread_since = models.DateTimeField(null=True, help_text="No look into the usage table succeeded since then.")
     foreign_clients = models.JSONField(default=list, blank=True, help_text="App clients there that nobody knows here.")
     compared_at = models.DateTimeField(null=True)
     # The write lease: one writer at a time, and not before the next free slot. Times are epoch seconds.
@@ -51,6 +52,11 @@ class UserPool(models.Model):
 
     class Meta:
         ordering = ["environment"]
+
+    @property
+    def is_use_stale(self) -> bool:
+        """What stands here of tokens is from before; a client without one may have had one since."""
+        return self.usage_unread_since is not None and self.usage_unread_since < timezone.now() - STALE_AFTER
 
     @property
     def is_stale(self) -> bool:

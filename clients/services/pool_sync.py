@@ -61,6 +61,7 @@ def observe(app_client: AppClient) -> list[str]:
         return list(app_client.drift)
     wanted, strangers = wanted_facts(app_client), facts.pop("strangers", [])
     drift = [name for name in wanted if facts[name] != wanted[name]] if facts else ["missing"]
+    drift += ["strangers"] if strangers else []
     with transaction.atomic():
         # Only while nothing was changed here meanwhile: else this would be news from before the change.
         same = AppClient.objects.filter(pk=app_client.pk, generation=generation)

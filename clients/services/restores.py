@@ -83,7 +83,8 @@ def differences() -> list[Difference]:
     rows = AppClient.objects.select_related("tenant", "pool").order_by("name", "pk")
     for app_client in rows.exclude(drift=[]).exclude(status=Status.DELETED):
         kind = "missing" if app_client.drift == ["missing"] else "differs"
-        found.append(Difference(kind, app_client.drift, app_client))
+        if names := [name for name in app_client.drift if name != "strangers"]:  # those stand each by itself below
+            found.append(Difference(kind, names, app_client))
     for app_client in rows.exclude(foreign_secrets=[]):
         found.append(Difference("secret", list(app_client.foreign_secrets), app_client))
     for pool in UserPool.objects.exclude(foreign_clients=[]):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from clients.aws import claims_table
 from clients.errors import PortalError
-from clients.models import AppClient, Handover, Secret, SecretState, Status
+from clients.models import AppClient, Handover, Secret, SecretState, Status, UserPool
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(minutes=1)
@@ -18,14 +18,16 @@ KEPT_DAYS = 30
 
 def refresh_usage(app_client: AppClient) -> None:
     """Copies when the last token went out and how many on each of the last days. An unreachable table leaves what we
-    knew."""
+    knew, and is noted on the pool until it is read again."""
     pool, now = app_client.pool, timezone.now()
     changes: dict[str, Any] = {"usage_checked_at": now}
     try:
         usage = claims_table.usage_of(pool.region, pool.usage_table, str(app_client.client_id))
     except PortalError as error:
         logger.warning("usage of client %s: %s", app_client.public_id, error.technical)
+        UserPool.objects.filter(pk=pool.pk, usage_unread_since=None).update(usage_unread_since=now)
     else:
+        UserPool.objects.filter(pk=pool.pk, usage_unread_since__isnull=False).update(usage_unread_since=None)
         since = (now - timedelta(days=KEPT_DAYS - 1)).strftime("%Y%m%d")
         changes["tokens_per_day"] = {day: count for day, count in usage.per_day.items() if day >= since}
         changes |= {"last_token_at": usage.last_issued_at} if usage.last_issued_at else {}

@@ -248,9 +248,11 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
 @register.simple_tag
 def last_token(app_client: AppClient) -> SafeString | str:
     """When it was last used, as far as anybody knows: use is reported by the portal's trigger alone."""
-    if app_client.last_token_at or app_client.pool.reports_use:
+    pool = app_client.pool
+    if app_client.last_token_at or (pool.reports_use and not pool.is_use_stale):
         return ago(app_client.last_token_at, "Never used")
-    return format_html('Not available <span class="sub">{}</span>', "no trigger reports it")
+    why = "use cannot be read at present" if pool.reports_use else "no trigger reports it"
+    return format_html('Not available <span class="sub">{}</span>', why)
 
 
 @register.simple_tag

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 
 from clients import permissions
 from clients.forms.activity import ActivityFilter
+from clients.forms.attributes import as_text
 from clients.models import AuditEntry, AuditQuerySet, User
 from clients.services.audit import fits
 from clients.views.addresses import to_clean_address
@@ -17,6 +18,10 @@ from clients.views.words import WORDS
 
 NEIGHBOURS = 2  # entries shown before and after one
 TOLD_APART = ("before", "after", "ending", "step")  # of an entry's detail, shown in words of their own
+COGNITO = {
+    "ClientName": "name", "AllowedOAuthScopes": "scopes", "AllowedOAuthFlows": "flows",
+    "AccessTokenValidity": "token validity", "TokenValidityUnits": "unit of validity",
+}  # fmt: skip
 LAST = 2**63 - 1  # the highest number an entry can have
 
 
@@ -115,4 +120,14 @@ def _changes(detail: dict[str, Any], people: dict[Any, str]) -> list[tuple[str, 
         return []
     names = sorted(before.keys() | after.keys())
     differing = [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
-    return [(n, people.get(b, b), people.get(a, a)) if n == "contact" else (n, b, a) for n, b, a in differing]
+    named = [(n, people.get(b, b), people.get(a, a)) if n == "contact" else (n, b, a) for n, b, a in differing]
+    return [(COGNITO.get(n, n), _said(b), _said(a)) for n, b, a in named]
+
+
+def _said(value: Any) -> Any:
+    """A value as people type it; None where there is none, which the page tells apart."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {each}" for key, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "none"
+    return as_text(value) if isinstance(value, bool) else value

@@ -14,12 +14,13 @@ from clients.forms.bulk import ContactForm
 from clients.forms.errors import add_refusals
 from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
+from clients.models.ids import new_ulid
 from clients.services import claims
 from clients.services.app_clients import create_client
 from clients.views.addresses import to_clean_address
 from clients.views.fetching import acting, need, person, signed_in
 from clients.views.listing import capped_count, found_once, page_by_attention
-from clients.views.outcome import refused
+from clients.views.outcome import status_of
 
 
 @signed_in("GET")
@@ -109,7 +110,8 @@ def _create(request: HttpRequest, draft: "Draft") -> HttpResponse:
         draft.refuse(error)
         return render(request, "clients/client_create.html", draft.context(), status=422)
     except PortalError as error:
-        return refused(request, error)
+        draft.keep(error)
+        return render(request, "clients/client_create.html", draft.context(), status=status_of(error))
     return redirect("client-overview", app_client.public_id)
 
 
@@ -153,6 +155,13 @@ class Draft:
         self.form.add_error(None, rest.pop("tenant", []))  # chosen before: there is no field of it here
         self.scope_problems = rest.pop("scopes", [])
         mark_problems(self.lines, rest)
+
+    def keep(self, error: PortalError) -> None:
+        """All that was typed, to be sent as another operation: the reason is about none of it."""
+        typed: Any = self.form.data.copy()
+        typed["operation_id"] = new_ulid()
+        self.is_refused, self.form = True, CreateForm(typed)
+        self.form.add_error(None, error.sentence)
 
     def context(self) -> dict[str, Any]:
         is_validity_wrong = "validity_minutes" in self.form.errors

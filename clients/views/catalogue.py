@@ -42,7 +42,7 @@ from clients.templatetags.portal import MOST
 from clients.views.conflicts import conflict_told, edit_conflict
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
-from clients.views.outcome import refused, say_outcome
+from clients.views.outcome import refused, say_outcome, status_of
 from clients.views.words import WORDS
 
 SHOWN = 12
@@ -169,12 +169,12 @@ def _create_page(
     return render(request, "clients/server_create.html", context, status=status)
 
 
-def _again(typed: QueryDict, refused: Operation) -> ServerForm:
+def _again(typed: QueryDict, reason: str) -> ServerForm:
     """As typed, to be sent as another operation: the refused one stays what it is."""
     data = typed.copy()
     data["operation_id"] = new_ulid()
     form = ServerForm(data)
-    form.add_error(None, f"Cognito refused to create it. {refused.last_error}")
+    form.add_error(None, reason)
     return form
 
 
@@ -189,9 +189,10 @@ def _create(request: HttpRequest, form: ServerForm, rows: list[ScopeRow], scopes
         left = mark_rows(rows, values["identifier"], add_refusals(form, error).get("scopes", []))
         return _create_page(request, form, rows, left, status=422)
     except PortalError as error:
-        return refused(request, error)
+        return _create_page(request, _again(request.POST, error.sentence), rows, [], status=status_of(error))
     if operation.state == OperationState.REFUSED:  # over for good, and all of it is still here to be put right
-        return _create_page(request, _again(request.POST, operation), rows, [], status=422)
+        again = _again(request.POST, f"Cognito refused to create it. {operation.last_error}")
+        return _create_page(request, again, rows, [], status=422)
     say_outcome(request, operation, f"The resource server {values['identifier']} is created.")
     made = ResourceServer.objects.filter(pool=values["pool"], identifier=values["identifier"]).first()
     return redirect("server-page", made.pk) if made else redirect("operation-list")

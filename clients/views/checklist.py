@@ -48,11 +48,15 @@ def drift_in_words(app_client: AppClient, change: Operation | None = None) -> st
     """Why Cognito holds something else. `change`: what the portal itself has not brought there (yet)."""
     if app_client.drift == ["missing"]:
         return "Cognito does not know this client any more. Somebody deleted it outside the portal."
-    if app_client.drift:
-        different = ", ".join(DRIFT.get(name, name) for name in app_client.drift)
-        if change and set(app_client.drift) <= _written_by(change):
-            return f"In Cognito {different} differ from what stands here: the portal’s own change is not there."
-        return f"In Cognito {different} differ from what stands here. Somebody changed it outside the portal."
+    strange = "Cognito holds a secret that the portal did not make." if "strangers" in app_client.drift else ""
+    if names := [name for name in app_client.drift if name != "strangers"]:
+        different = ", ".join(DRIFT.get(name, name) for name in names)
+        whose = ". Somebody changed it outside the portal."
+        if change and set(names) <= _written_by(change):
+            whose = ": the portal’s own change is not there."
+        return f"In Cognito {different} differ from what stands here{whose} {strange}".strip()
+    if strange:
+        return strange
     if change and _written_by(change):
         return "The last change is not in Cognito yet." if change.is_live else "The last change did not reach Cognito."
     return "" if app_client.observed_at else "Not compared yet; the portal looks within minutes."
@@ -115,12 +119,10 @@ def _fixes(user: User, app_client: AppClient) -> dict[str, Fix]:
     found: dict[str, Fix] = {}
     if app_client.client_id is None:
         return found
+    if differing := _of_drift(user, app_client):
+        found["same"] = fix(*differing)
     if permissions.can_change_scopes(user) and app_client.is_changeable:
         found["scopes"] = fix("Choose scopes", "client-scopes")
-        if "scopes" in app_client.drift:
-            found["same"] = fix("Review scopes", "client-scopes")
-        elif {"name", "access_token_seconds"} & set(app_client.drift):
-            found["same"] = fix("Review settings", "client-settings")
     if permissions.can_resume_client(user) and app_client.status == Status.PAUSED:
         found["asks"] = fix("Resume client", "client-resume")
     if permissions.can_send_handover(user):
@@ -130,6 +132,16 @@ def _fixes(user: User, app_client: AppClient) -> dict[str, Fix]:
     if permissions.can_get_token(user) and app_client.status != Status.PAUSED:
         found["token"] = fix("Get a token", "client-token")
     return found
+
+
+def _of_drift(user: User, app_client: AppClient) -> tuple[str, str] | None:
+    """(words, route) of where what differs in Cognito is looked at."""
+    may_change = permissions.can_change_scopes(user) and app_client.is_changeable
+    if may_change and "scopes" in app_client.drift:
+        return "Review scopes", "client-scopes"
+    if may_change and {"name", "access_token_seconds"} & set(app_client.drift):
+        return "Review settings", "client-settings"
+    return ("Look at the secrets", "client-secrets") if "strangers" in app_client.drift else None
 
 
 def _why_not_made(change: Operation | None) -> str:
@@ -153,4 +165,6 @@ def _why_unused(app_client: AppClient) -> str:
         return ""
     if not app_client.pool.reports_use:
         return "Not available: only the portal’s trigger reports tokens, and the pool does not run it."
+    if app_client.pool.is_use_stale:
+        return "Not available: the usage table cannot be read at present."
     return "Never used so far."

@@ -39,6 +39,10 @@ def say_nothing_differs(request: HttpRequest, row: Any, seen: int, action: str, 
         messages.info(request, "Nothing differs from what was saved before.")
 
 
+def status_of(error: PortalError) -> int:
+    return 503 if isinstance(error, AwsError) else 409
+
+
 def refused(request: HttpRequest, error: PortalError, *, back: str = "") -> HttpResponse:
     """A refusal that belongs to no field: 503 when AWS does not play along, else 409."""
     if isinstance(error, AwsError):

@@ -13,7 +13,7 @@ from clients.errors import Conflict, InvalidInput
 from clients.forms.attributes import as_text
 from clients.forms.errors import add_refusals
 from clients.forms.tenants import CreateTenantForm, TenantForm
-from clients.models import AppClient, Secret, Tenant, User, UserPool
+from clients.models import AppClient, Secret, Tenant, TenantChange, User, UserPool
 from clients.services import claims
 from clients.services.tenants import change_tenant, create_tenant, suggest_slug
 from clients.views.addresses import to_clean_address
@@ -56,11 +56,15 @@ def _lines(page: list[Tenant]) -> list[dict[str, Any]]:
     counts = {"clients": clients, "unpublished": clients.unpublished(), "expiring": clients.expiring()}
     cut = {f"{name}_count": CountUpTo(rows.values("pk")[: MANY + 1]) for name, rows in counts.items()}
     waiting = Secret.objects.undelivered().values("app_client")
-    in_need = AppClient.objects.present().filter(tenant__in=page, pk__in=waiting).order_by()
-    undelivered = dict(in_need.values_list("tenant").annotate(Count("pk")))
+    here = AppClient.objects.present().filter(tenant__in=page).order_by()
+    few = {"undelivered": here.filter(pk__in=waiting), "drifted": here.out_of_sync(), "urgent": here.pressing()}
+    rare = {name: dict(rows.values_list("tenant").annotate(Count("pk"))) for name, rows in few.items()}
+    held = TenantChange.objects.filter(tenant__in=page, finished_at=None).exclude(last_error="")
+    held_up = {change.tenant_id: change.get_kind_display() for change in held}
     counted = Tenant.objects.filter(pk__in=[tenant.pk for tenant in page]).annotate(**cut).in_bulk()
     return [
-        {"tenant": tenant, "undelivered": undelivered.get(tenant.pk, 0)}
+        {"tenant": tenant, "held_up": held_up.get(tenant.pk, "")}
+        | {name: found.get(tenant.pk, 0) for name, found in rare.items()}
         | {name: getattr(counted[tenant.pk], f"{name}_count") for name in counts}
         for tenant in page
     ]

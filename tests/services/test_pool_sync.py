@@ -140,9 +140,10 @@ def test_a_secret_somebody_made_in_the_console_is_named_and_left(world):
     stranger = made["ClientSecretDescriptor"]["ClientSecretId"]
     world.sandbox.clear()
 
-    assert pool_sync.observe(app_client) == []
+    assert pool_sync.observe(app_client) == ["strangers"]
 
     app_client.refresh_from_db()
+    assert app_client in AppClient.objects.out_of_sync() and app_client in AppClient.objects.needs_attention()
     assert app_client.foreign_secrets == [stranger] and world.sandbox.writes() == []
     entry = AuditEntry.objects.filter(action="client:observe").latest("sequence")
     assert entry.detail["foreign_secrets"] == [stranger]
@@ -154,4 +155,4 @@ def test_a_secret_of_ours_that_was_removed_in_the_console_is_drift(world):
     said = {"UserPoolId": pool, "ClientId": app_client.client_id}
     world.cognito.add_user_pool_client_secret(**said)
     world.cognito.delete_user_pool_client_secret(**said, ClientSecretId=ours)
-    assert pool_sync.observe(app_client) == ["secrets"]
+    assert pool_sync.observe(app_client) == ["secrets", "strangers"]

@@ -50,7 +50,13 @@ def test_refresh_keeps_what_was_known_when_the_table_is_away(world, note):
     world.sandbox.fault("GetItem", "throttle", times=5)
     usage.refresh_usage(fresh(app_client))
     found = fresh(app_client)
-    assert found.tokens_per_day == {day(0): 3} and found.last_token_at
+    assert found.tokens_per_day == {day(0): 3} and found.last_token_at and found.pool.usage_unread_since
+    since = found.pool.usage_unread_since
+    usage.refresh_usage(found)
+    assert fresh(app_client).pool.usage_unread_since == since, "the first failure counts"
+    world.sandbox.clear()
+    usage.refresh_usage(fresh(app_client))
+    assert fresh(app_client).pool.usage_unread_since is None
 
 
 def test_refresh_overlooks_what_is_no_day(world, note):

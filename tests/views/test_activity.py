@@ -260,3 +260,15 @@ def test_tenant_page_and_person_page_lead_to_their_part(world, client, trail):
     assert f'href="/activity/?who={support.pk}"' in text(client.get(f"/people/{support.pk}/"))
     assert 'href="/activity/?tenant=northwind"' in text(client.get("/tenants/northwind/"))
     assert Tenant.objects.filter(slug="northwind").exists()
+
+
+def test_what_differs_is_told_in_words(world, client, app_client):
+    client.force_login(world.people["auditor"])
+    entry = write("client:change", app_client=app_client, detail={
+        "before": {"AllowedOAuthScopes": ["orders/read"], "TokenValidityUnits": {"AccessToken": "hours"}, "on": True},
+        "after": {"AllowedOAuthScopes": [], "TokenValidityUnits": {"AccessToken": "seconds"}, "on": False},
+    })  # fmt: skip
+    assert client.get(f"/activity/{entry.sequence}/").context["line"]["changes"] == [
+        ("scopes", "orders/read", "none"), ("unit of validity", "AccessToken: hours", "AccessToken: seconds"),
+        ("on", "yes", "no"),
+    ]  # fmt: skip

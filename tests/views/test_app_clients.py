@@ -12,6 +12,7 @@ from django.utils.html import strip_tags
 from clients.models import AppClient, Scope, Status
 from clients.models.ids import new_ulid
 from clients.views import listing
+from tests.views.forms import form_of
 
 
 def names(answer):
@@ -184,6 +185,21 @@ def test_create_refused_says_why_and_keeps_what_was_typed(client, world, operato
     assert "Nothing was created" in body and not AppClient.objects.exists() and not world.remote_clients()
     if "attribute:rate_limit" in changes:
         assert 'value="lots"' in body
+
+
+def test_create_refused_for_a_reason_of_no_field_keeps_all_and_can_be_sent_again(client, world, operator):
+    sent = form()
+    client.post("/clients/new/", sent)
+
+    answer = client.post("/clients/new/", sent | {"name": "another-one", "attribute:rate_limit": "77"})
+
+    again = form_of(answer, "/clients/new/")
+    assert answer.status_code == 409 and "This form was already used for another change" in answer.content.decode()
+    assert AppClient.objects.count() == 1 and again.data()["operation_id"] != [sent["operation_id"]]
+    kept = {name: again.data()[name] for name in ("name", "attribute:rate_limit", "scopes")}
+    assert kept == {"name": ["another-one"], "attribute:rate_limit": ["77"], "scopes": ["orders/read"]}
+    client.post("/clients/new/", again.data())
+    assert AppClient.objects.filter(name="another-one", status=Status.ACTIVE).exists()
 
 
 def test_create_page_has_one_tenant_only_the_one_the_client_will_be_of(client, world, operator):

@@ -150,6 +150,7 @@ def _tenant_change(world, make, operation):
         ("waiting", _operation("waiting", last_error="Throttled."), "Change client is not finished Throttled."),
         ("unpublished", _row(document_version=2, publish_error="No table."), "Attributes not published No table."),
         ("out-of-sync", _row(drift=["scopes"]), "In Cognito the scopes differ"),
+        ("out-of-sync", _row(drift=["strangers"]), "Cognito holds a secret that the portal did not make."),
         ("undelivered", _row(delivered=False), "Nobody has seen the secret"),
         ("ends", _row(days=20), "Expires soon"),
         ("asked", _rotation("requested"), "A rotation is asked for"),

@@ -1,11 +1,12 @@
 """What pages say when there is nothing, nothing fits, or Cognito is out of reach."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from clients.models import Operation, Scope, UserPool
+from clients.models import AppClient, Operation, Scope, Secret, TenantChange, UserPool
 
 LONG_AGO = datetime(2026, 11, 1, 14, 2, tzinfo=UTC)
 
@@ -108,3 +109,40 @@ def test_operation_that_was_throttled_says_when_it_goes_on(client, world, operat
     )  # fmt: skip
     body = client.get("/operations/").content.decode()
     assert "Cognito asks to slow down." in body and f'datetime="{later.isoformat(timespec="seconds")}"' in body
+
+
+@pytest.mark.parametrize("minutes", [2, 9])
+def test_use_that_cannot_be_read_is_not_told_as_never_used(client, world, make, minutes):
+    """Else an operator who tidies up deletes a client that is in use."""
+    client.force_login(world.people["operator"])
+    row = make("unseen")
+    since = timezone.now() - timedelta(minutes=minutes)
+    UserPool.objects.update(usage_unread_since=since, trigger_version="V3_0", trigger_arn="ours",
+                            installed_trigger_arn="ours", tier="ESSENTIALS")  # fmt: skip
+    unknown = "be read at present"
+    for address, fresh, stale in (
+        ("/clients/", "Never used</td>", unknown), (f"/clients/{row.public_id}/", "Never used so far.", unknown),
+        ("/", "1 never used", "Not up to date: the usage table cannot be read"),
+    ):  # fmt: skip
+        page = client.get(address).content.decode()
+        assert ("What is known of tokens in the pool prod is as of" in page) == (minutes == 9)
+        assert (fresh in page) == (minutes == 2) and (stale in page) == (minutes == 9), address
+
+
+def test_list_of_tenants_never_says_nothing_where_home_or_the_list_of_clients_has_something(client, world, operator):
+    one = world.create()
+    Secret.objects.update(delivered_at=timezone.now())
+    tenant = world.tenants["northwind"]
+
+    def line():
+        return re.search(r"Northwind Logistics</a>.*?</tr>", client.get("/tenants/").content.decode(), re.S)[0]
+
+    assert ">Nothing<" in line()
+    AppClient.objects.filter(pk=one.pk).update(drift=["strangers"])
+    assert "1 out of sync" in line() and ">Nothing<" not in line()
+    AppClient.objects.filter(pk=one.pk).update(drift=[])
+    Operation.objects.update(state="given_up")
+    assert "1 urgent" in line() and ">Nothing<" not in line()
+    Operation.objects.update(state="done")
+    TenantChange.objects.create(tenant=tenant, kind="resume", reason="x", started_by=operator, last_error="Slow down.")
+    assert "Resume is held up" in line() and ">Nothing<" not in line()
