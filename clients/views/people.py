@@ -4,6 +4,8 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
+from django.db.models import Case, CharField, Q, Value, When
+from django.db.models.functions import Coalesce, Concat
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,10 +18,17 @@ from clients.middleware import client_address
 from clients.models import AppClient, Invitation, User
 from clients.services import people
 from clients.services.mail import send_account_changed, send_invitation
+from clients.views.addresses import to_clean_address
 from clients.views.fetching import need, person, signed_in
+from clients.views.listing import PAGE, capped_count
 from clients.views.outcome import refused
 from clients.views.step_up import step_up
 
+SEARCH_MAX = 200
+# Who may sign in first, then the staff, then tenant by tenant; each once, for no two share an address.
+ACTIVE_FIRST = Case(When(is_active=True, then=Value("0 ")), default=Value("1 "))
+PLACE = Concat(ACTIVE_FIRST, Coalesce("tenant__name", Value("")), Value(" "), "name", Value(" "), "email",
+               output_field=CharField())  # fmt: skip
 NOT_MAILED = "The invitation stands, but its mail could not be sent. Use Send again once mail works."
 
 
@@ -27,12 +36,26 @@ NOT_MAILED = "The invitation stands, but its mail could not be sent. Use Send ag
 def person_list(request: HttpRequest) -> HttpResponse:
     user = person(request)
     need(user, permissions.can_manage_people)
-    rows = (
-        User.objects.managed_by(user).select_related("tenant").order_by("-is_active", "tenant__name", "name", "email")
-    )
+    if clean := to_clean_address(request):
+        return clean
+    asked, after = request.GET.get("q", "").strip().replace("\x00", "")[:SEARCH_MAX], request.GET.get("after", "")
+    rows = User.objects.managed_by(user).select_related("tenant").annotate(place=PLACE)
+    if asked:
+        rows = rows.filter(Q(name__icontains=asked) | Q(email__icontains=asked) | Q(tenant__name__icontains=asked))
+    page, following = _cut(rows, after)
     invitations = Invitation.objects.open().managed_by(user).select_related("tenant", "invited_by").order_by("-pk")
-    context = {"nav": "people", "people": rows, "invitations": invitations}
+    context = {
+        "nav": "people", "people": page, "following": following, "asked": asked, "count": capped_count(rows),
+        "is_first_page": not after, "invitations": [] if asked or after else invitations[:PAGE],
+    }  # fmt: skip
     return render(request, "clients/person_list.html", context)
+
+
+def _cut(rows: Any, after: str) -> tuple[list[User], str]:
+    """One page behind a person, named by their number: an address holds nobody's e-mail address."""
+    last = rows.filter(pk=int(after)).first() if after.isascii() and after.isdecimal() and len(after) < 19 else None
+    found = list((rows.filter(place__gt=last.place) if last else rows).order_by("place")[: PAGE + 1])
+    return found[:PAGE], str(found[PAGE - 1].pk) if len(found) > PAGE else ""
 
 
 @signed_in("GET", "POST")

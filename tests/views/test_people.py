@@ -4,7 +4,9 @@ import re
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from clients.models import AuditEntry, Invitation, Role, User
 from tests.support import PASSWORD
@@ -116,3 +118,32 @@ def test_extra_fields_change_nothing_beyond_the_forms_own(client, administrator,
     after = User.objects.get(pk=support.pk)
     assert (after.email, after.name, after.tenant, after.is_active) == (support.email, support.name, None, True)
     assert after.check_password(PASSWORD)
+
+
+def test_many_people_are_paged_without_gap_found_by_a_clue_and_cost_the_same(client, administrator, world):
+    def made(numbers):
+        User.objects.bulk_create(
+            User(
+                email=f"p{n}@acme.example", name=f"Person {n}", role="developer", tenant=world.tenants["acme-robotics"]
+            )
+            for n in numbers
+        )
+
+    def page(query=""):
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(f"/people/{query}")
+        return answer, [each.email for each in answer.context["people"]], len(captured)
+
+    page()
+    _, few, cost = page()
+    assert len(few) == User.objects.count() and "Next</a>" not in page()[0].content.decode()
+    made(range(120))
+    answer, seen, now = page()
+    assert now == cost and len(seen) == 50 and "shown of" in answer.content.decode()
+    while following := answer.context["following"]:
+        assert "@" not in following
+        answer, more, _ = page(f"?after={following}")
+        seen += more
+    assert len(seen) == len(set(seen)) == User.objects.count() and seen[0].endswith("portal.example")
+    assert page("?q=person 77")[1] == ["p77@acme.example"] and "Nobody fits" in page("?q=nobody")[0].content.decode()
+    assert [len(page(f"?after={rubbish}")[1]) for rubbish in ("x", "-1", "9" * 30, "²")] == [50] * 4
