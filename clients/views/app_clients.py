@@ -158,7 +158,8 @@ class Draft:
 
     def keep(self, error: PortalError) -> None:
         """All that was typed, to be sent as another operation: the reason is about none of it."""
-        typed: Any = self.form.data.copy()
+        sent: Any = self.form.data
+        typed = sent.copy()
         typed["operation_id"] = new_ulid()
         self.is_refused, self.form = True, CreateForm(typed)
         self.form.add_error(None, error.sentence)
