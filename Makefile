@@ -5,7 +5,7 @@ SANDBOX_PORT ?= 4566
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 INSTALLED := .venv/.installed
-TESTS := -n 4 --dist worksteal --ignore=tests/prove --ignore=tests/bench
+TESTS := -n 4 --ignore=tests/prove --ignore=tests/bench
 
 .PHONY: help demo demo-reset test test-postgres check prove prove-tenth bench shots lock migrate install
 .DEFAULT_GOAL := help
