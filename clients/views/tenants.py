@@ -57,7 +57,12 @@ def _lines(page: list[Tenant]) -> list[dict[str, Any]]:
     cut = {f"{name}_count": CountUpTo(rows.values("pk")[: MANY + 1]) for name, rows in counts.items()}
     waiting = Secret.objects.undelivered().values("app_client")
     here = AppClient.objects.present().filter(tenant__in=page).order_by()
-    few = {"undelivered": here.filter(pk__in=waiting), "drifted": here.out_of_sync(), "urgent": here.pressing()}
+    drifted = AppClient.objects.out_of_sync().order_by().values("pk")  # by itself an index of its own answers
+    few = {
+        "undelivered": here.filter(pk__in=waiting),
+        "drifted": here.filter(pk__in=drifted),
+        "urgent": here.pressing(),
+    }
     rare = {name: dict(rows.values_list("tenant").annotate(Count("pk"))) for name, rows in few.items()}
     held = TenantChange.objects.filter(tenant__in=page, finished_at=None).exclude(last_error="")
     held_up = {change.tenant_id: change.get_kind_display() for change in held}
