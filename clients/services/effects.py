@@ -30,6 +30,16 @@ class ClaimChange:
     clients: int
 
 
+@dataclass(frozen=True)
+class Totals:
+    """How many clients there are, the seconds of the longest token, and sums that move with every client that comes or
+    goes, so that nobody has to carry the keys of ten thousand."""
+
+    count: int
+    longest: int
+    marks: list[Any]
+
+
 @dataclass
 class Effect:
     """`rows` are the clients whose documents change; they stay the same rows while the change is being saved. Told are
@@ -37,35 +47,28 @@ class Effect:
 
     rows: QuerySet[AppClient]
     changes: list[ClaimChange] = field(default_factory=list)
-    totals: tuple[int, int] | None = (
-        None  # of all clients, where all are touched: how many, seconds of the longest token
-    )
+    known: Totals | None = None  # where all clients are touched, and counted already
 
     @property
     def told(self) -> QuerySet[AppClient]:
         return self.rows.filter(client_id__isnull=False)
 
     @cached_property
-    def _summed(self) -> dict[str, int]:
-        """In one query, of what is not known yet. The sums of the keys and of their squares, kept small, move with
-        every client that comes or goes, so that nobody has to carry the keys of ten thousand."""
+    def _totals(self) -> Totals:
+        """In one query: the sums are those of the keys and of their squares, kept small."""
+        if self.known:
+            return self.known
         small = F("pk") % LARGE_PRIME
-        sums: dict[str, Any] = {"keys": Sum("pk"), "squares": Sum(small * small)}  # answered by an index alone
-        if self.totals is None:
-            sums |= {"count": Count("pk"), "longest": Max("access_token_seconds")}
-        found = self.told.aggregate(**sums)
-        return {name: int(number or 0) for name, number in found.items()}  # PostgreSQL sums into decimals
-
-    @cached_property
-    def _totals(self) -> tuple[int, int]:
-        return self.totals or (self._summed["count"], self._summed["longest"])
+        sums = {"keys": Sum("pk"), "squares": Sum(small * small)}
+        found = self.told.aggregate(count=Count("pk"), longest=Max("access_token_seconds"), **sums)
+        whole = {name: int(number or 0) for name, number in found.items()}  # PostgreSQL sums into decimals
+        return Totals(whole["count"], whole["longest"], [whole["keys"], whole["squares"]])
 
     @property
     def fingerprint(self) -> str:
         """The same for the same clients and claims, now and afterwards: a review carries it."""
         changes = sorted(json.dumps([c.claim_name, c.before, c.after, c.clients]) for c in self.changes)
-        told = [self.count, self._summed["keys"], self._summed["squares"]]
-        return hashlib.sha256(json.dumps([told, changes]).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps([self.count, self._totals.marks, changes]).encode()).hexdigest()[:32]
 
     def refuse_other(self, reviewed: str) -> None:
         """Raises ReviewOutdated when somebody reviewed another effect than this; "" where nobody reviews."""
@@ -77,7 +80,7 @@ class Effect:
 
     @property
     def count(self) -> int:
-        return self._totals[0]
+        return self._totals.count
 
     @cached_property
     def sample(self) -> list[AppClient]:
@@ -89,7 +92,7 @@ class Effect:
         was cut."""
         now = timezone.now()
         older = self.told.filter(older_tokens_until__gt=now).aggregate(until=Max("older_tokens_until"))["until"]
-        ends = max(now + timedelta(seconds=self._totals[1]), older or now)
+        ends = max(now + timedelta(seconds=self._totals.longest), older or now)
         return ceil((ends - now) / timedelta(minutes=1))
 
     @property
@@ -151,14 +154,15 @@ def _is_used(definition: AttributeDefinition | None) -> bool:
     return definition is not None and definition.retired_at is None
 
 
-def _carried(definition: AttributeDefinition) -> tuple[list[tuple[Any, int]], int, tuple[int, int]]:
-    """(value, how many clients carry it), set on a tenant or on the client itself; how many follow the default; of all
-    clients how many, and the seconds of the longest token. Clients are counted by tenant, from an index alone."""
+def _carried(definition: AttributeDefinition) -> tuple[list[tuple[Any, int]], int, Totals]:
+    """(value, how many clients carry it), set on a tenant or on the client itself; how many follow the default; what
+    all clients sum up to. They are counted by tenant, from an index alone."""
     told = AppClient.objects.present().filter(client_id__isnull=False).order_by()
-    by_tenant = told.values_list("tenant").annotate(Count("pk"), Max("access_token_seconds"))
-    left, longest = Counter[int](), 0
-    for tenant_id, clients, seconds in by_tenant:
+    by_tenant = told.values_list("tenant").annotate(Count("pk"), Max("access_token_seconds"), Sum("pk"))
+    left, longest, marks = Counter[int](), 0, []
+    for tenant_id, clients, seconds, keys in by_tenant.order_by("tenant"):
         left[tenant_id], longest = clients, max(longest, seconds)
+        marks.append([tenant_id, clients, int(keys)])
     everybody, found = left.total(), Counter[str]()
     own = ClientOverride.objects.filter(definition_id=definition.pk, app_client__client_id__isnull=False)
     own = own.exclude(app_client__status=Status.DELETED)
@@ -168,4 +172,4 @@ def _carried(definition: AttributeDefinition) -> tuple[list[tuple[Any, int]], in
     for tenant_id, value in TenantValue.objects.filter(definition_id=definition.pk).values_list("tenant", "value"):
         found[json.dumps(value)] += left.pop(tenant_id, 0)
     carried = [(json.loads(text), clients) for text, clients in found.items() if clients]
-    return carried, left.total(), (everybody, longest)
+    return carried, left.total(), Totals(everybody, longest, marks)
