@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.core.management.color import no_style
 from django.db import connection, transaction
 
 # What migrations fill; the company adds nothing there.
@@ -42,6 +43,11 @@ def lay(kept: Rows, names: dict[str, str]) -> None:
             marks = ", ".join(["%s"] * len(columns))
             titles = ", ".join(f'"{column}"' for column in columns)
             cursor.executemany(f'INSERT INTO "{table}" ({titles}) VALUES ({marks})', rows)
+        laid = {table for table, *_ in kept.tables}
+        models = [m for m in apps.get_models(include_auto_created=True) if m._meta.db_table in laid]
+        # PostgreSQL counts on by itself: without this the next row would get a number that is taken.
+        if counting := connection.ops.sequence_reset_sql(no_style(), models):
+            cursor.execute(" ".join(counting))
 
 
 def _renamed(value: Any, old: dict[str, str], new: dict[str, str]) -> Any:
