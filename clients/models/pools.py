@@ -55,8 +55,10 @@ class UserPool(models.Model):
 
     @property
     def is_use_stale(self) -> bool:
-        """What stands here of tokens is from before; a client without one may have had one since."""
-        return self.usage_unread_since is not None and self.usage_unread_since < timezone.now() - STALE_AFTER
+        """What stands here of tokens is from before; a client without one may have had one since. Where nothing reports
+        them there is nothing to read."""
+        since = self.usage_unread_since
+        return self.reports_use and since is not None and since < timezone.now() - STALE_AFTER
 
     @property
     def is_stale(self) -> bool:

@@ -166,7 +166,7 @@ def _write_creation(
     # only refer to it, as every audit entry does: with those two locks creations of one tenant were seen to deadlock.
     if not Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk, status=TenantStatus.ACTIVE).exists():
         tenant.refresh_from_db()
-        raise InvalidInput({"tenant": [tenant.why_no_clients]})
+        raise InvalidInput({"tenant": [tenant.why_no_clients or f"{tenant} changed at this moment. Send it again."]})
     app_client.save(force_insert=True)
     through = AppClient.scopes.through
     through.objects.bulk_create(through(appclient_id=app_client.pk, scope_id=row.pk) for row in scope_rows)

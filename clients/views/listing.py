@@ -4,12 +4,19 @@ from typing import Any
 
 from django.db.models import IntegerField, Subquery, Value
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 
 from clients.models import AppClient, attention_needs
 
 PAGE = 50
 COUNT_CAP = 1000
 FEW = 200
+SEARCH_MAX = 200
+
+
+def asked_for(request: HttpRequest) -> str:
+    """What a list is searched for; no database can be asked for a NUL."""
+    return request.GET.get("q", "").strip().replace("\x00", "")[:SEARCH_MAX]
 
 
 def capped_count(rows: Any) -> str:

@@ -20,7 +20,7 @@ from clients.views.addresses import to_clean_address
 from clients.views.conflicts import edit_conflict
 from clients.views.errors import error_page
 from clients.views.fetching import get_tenant, need, person, signed_in
-from clients.views.listing import CountUpTo, capped_count, cut_ascending, page_by_attention
+from clients.views.listing import CountUpTo, asked_for, capped_count, cut_ascending, page_by_attention
 from clients.views.outcome import just_done, say_nothing_differs
 from clients.views.progress import progress_of
 from clients.views.step_up import step_up
@@ -28,7 +28,6 @@ from clients.views.step_up import step_up
 PAGE = 25  # tenants in a list: its rows are the tallest
 MANY = 100  # what a tenant's line counts up to; its page counts further
 SHOWN = 10  # clients and members on a tenant's page
-SEARCH_MAX = 200
 
 
 @signed_in("GET")
@@ -37,7 +36,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     need(user, permissions.can_view_tenants)
     if clean := to_clean_address(request):
         return clean
-    asked = request.GET.get("q", "").strip().replace("\x00", "")[:SEARCH_MAX]
+    asked = asked_for(request)
     found = Tenant.objects.select_related("contact")
     if asked:
         found = found.filter(Q(name__icontains=asked) | Q(slug__icontains=asked) | Q(contact_email__icontains=asked))

@@ -383,3 +383,16 @@ def test_clients_that_hold_a_scope_are_counted_as_far_as_the_page_says(client, w
     assert ">2+ clients<" in text(client.get("/scopes/"))
     page = text(client.get(reverse("server-page", args=[orders.pk])))
     assert '<span class="count">2+</span>' in page and ">2+ clients<" in page
+
+
+def test_creation_refused_for_a_reason_of_no_field_keeps_all_and_can_be_sent_again(client, world):
+    sent = new_server()
+    client.post("/scopes/new/", sent)
+
+    answer = client.post("/scopes/new/", sent | {"identifier": "returns", "scope-0-description": "Read returns"})
+
+    again = form_of(answer, "/scopes/new/").data()
+    assert answer.status_code == 409 and "already used for another change" in text(answer)
+    assert again["operation_id"] != [sent["operation_id"]] and again["scope-0-description"] == ["Read returns"]
+    client.post("/scopes/new/", again)
+    assert Scope.objects.filter(full_name="returns/read").exists()

@@ -29,6 +29,10 @@ def test_scopes_are_reviewed_before_they_are_saved(client, world, app_client, ad
     assert "up to 60 minutes" in body and re.search(r"shipments/read</div><span class=\"end\">added", body)
     assert world.describe(app_client.client_id)["AllowedOAuthScopes"] == ["orders/read"]
 
+    back = form_of(review, address("client-scopes"), "edit").data(edit="1")
+    again = client.post(address("client-scopes"), back).content.decode()
+    assert re.search(r'value="shipments/read"[^>]* checked', again)
+
     saved = client.post(address("client-scopes"), carrying(app_client, scopes=["shipments/read"], save="1"))
 
     assert saved.status_code == 302
@@ -54,6 +58,14 @@ def test_scopes_without_one_are_refused(client, world, app_client, address):
 def test_attributes_are_saved_and_published(client, world, app_client, address):
     client.post(address("client-attributes"), carrying(app_client, **{"attribute:rate_limit": "500"}))
     assert "500" in str(world.document(app_client.client_id))
+
+
+def test_an_overridden_value_is_told_as_people_type_it(client, world, app_client, address):
+    define_attribute(
+        actor=world.people["administrator"], claim_name="is_pilot", type="boolean", default=True, is_overridable=True
+    )
+    client.post(address("client-attributes"), carrying(app_client, **{"attribute:is_pilot": "no"}))
+    assert "Override · was yes" in client.get(address("client-overview")).content.decode()
 
 
 def test_attributes_too_large_for_a_token_are_refused_with_the_reason(client, world, app_client, address):
@@ -151,7 +163,8 @@ def test_the_key_that_searches_can_be_turned_off(client):
 def test_theme_goes_back_to_our_pages_only(client, target):
     answer = client.post("/theme/", {"theme": "dark", "next": target})
     assert answer["Location"] == "/" and answer.cookies["portal-theme"].value == "dark"
-    assert b'data-theme="dark"' in client.get("/clients/").content
+    page = client.get("/clients/").content
+    assert b'data-theme="dark"' in page and b'<meta name="color-scheme" content="dark">' in page
 
 
 def test_operations_page_names_clients_nobody_knows(world, client):

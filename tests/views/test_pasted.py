@@ -9,7 +9,7 @@ from clients import sealing
 from clients.forms import url_filter
 from clients.models import AuditEntry
 
-LISTS = ["/clients/", "/activity/", "/tenants/"]
+LISTS = ["/clients/", "/activity/", "/tenants/", "/people/"]
 VALUE, OTHER = (sealing.generate("prod").reveal() for _ in range(2))
 WHOLE = [
     VALUE, f" {VALUE}\n", f"CLIENT_SECRET={VALUE}", f'"{VALUE}"', f"'{VALUE}',", f"{VALUE}.", f"secret: {VALUE} (prod)",

@@ -146,3 +146,10 @@ def test_list_of_tenants_never_says_nothing_where_home_or_the_list_of_clients_ha
     Operation.objects.update(state="done")
     TenantChange.objects.create(tenant=tenant, kind="resume", reason="x", started_by=operator, last_error="Slow down.")
     assert "Resume is held up" in line() and ">Nothing<" not in line()
+
+
+def test_use_nobody_reports_is_told_as_that_whatever_became_of_its_table(client, operator, make):
+    make("unseen")
+    UserPool.objects.update(usage_unread_since=LONG_AGO, trigger_version="")
+    home = client.get("/").content.decode()
+    assert "Not available: no trigger reports tokens" in home and "cannot be read" not in home
