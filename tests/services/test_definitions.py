@@ -9,7 +9,7 @@ from django.utils import timezone
 from clients.errors import Conflict, InvalidInput
 from clients.models import AppClient, AttributeDefinition, AuditEntry, ClientOverride, Tenant, TenantStatus, TenantValue
 from clients.models.ids import new_ulid
-from clients.services import attributes, claims
+from clients.services import attributes, claims, effects
 
 
 @pytest.fixture
@@ -311,3 +311,20 @@ def test_a_form_opened_while_a_claim_was_retired_does_not_take_its_values_when_i
 
 def define(admin, **facts):
     return attributes.define_attribute(actor=admin, **{"type": "string"} | facts)
+
+
+def test_a_review_is_another_one_when_as_many_other_clients_are_touched(world, many):
+    tenant, rate_limit = world.tenants["northwind"], named("rate_limit")
+
+    def told():
+        of_all = attributes.plan_retirement(rate_limit, is_retired=True)[1]
+        values = {named("tier"): "silver"}
+        return of_all.count, of_all.fingerprint, effects.of_tenant_values(tenant, values).fingerprint
+
+    before, unchanged = told(), told()
+    world.create(name="instead", access_token_seconds=600)
+    AppClient.objects.filter(name="a").update(status="deleted")
+    after = told()
+
+    assert before == unchanged and before[0] == after[0]
+    assert before[1] != after[1] and before[2] != after[2]
