@@ -47,7 +47,8 @@ def _begin(
 
     def write() -> Operation:
         fresh = AppClient.objects.select_related("pool", "tenant").get(pk=app_client.pk)
-        _refuse_state(fresh, kind)
+        if why := why_not(fresh, kind):
+            raise Conflict(why)
         if status is not None:
             set_status(fresh, status)
         if kind == DELETE:  # at once, whenever Cognito hears of it
@@ -61,12 +62,14 @@ def _begin(
     return run_once(operation_id, kind, params, actor, write)
 
 
-def _refuse_state(app_client: AppClient, kind: str) -> None:
+def why_not(app_client: AppClient, kind: str) -> str:
+    """Why PAUSE, RESUME or DELETE cannot start from where the client is; empty when it can."""
     if app_client.status not in MAY[kind] or (kind != DELETE and not app_client.client_id):
-        raise Conflict(f"The client is {app_client.get_status_display().lower()}: this cannot be done now.")
+        return f"The client is {app_client.get_status_display().lower()}: this cannot be done now."
     tenant = app_client.tenant
     if kind == RESUME and tenant.status != TenantStatus.ACTIVE:
-        raise Conflict(f"{tenant} is {tenant.get_status_display().lower()}: resume the tenant first.")
+        return f"{tenant} is {tenant.get_status_display().lower()}: resume the tenant first."
+    return ""
 
 
 def set_status(app_client: AppClient, status: Status, **more: Any) -> None:

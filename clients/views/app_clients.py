@@ -11,10 +11,9 @@ from clients.errors import InvalidInput, PortalError
 from clients.forms.app_clients import CreateForm, TenantChoice, scope_groups, suggest_name, template_scopes
 from clients.forms.attributes import attribute_lines, mark_problems, overrides_typed
 from clients.forms.bulk import ContactForm
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.forms.filters import ClientFilter, saved_views
 from clients.models import AppClient, Scope, Tenant, User, UserPool
-from clients.models.ids import new_ulid
 from clients.services import claims
 from clients.services.app_clients import create_client
 from clients.views.addresses import to_clean_address
@@ -158,11 +157,8 @@ class Draft:
 
     def keep(self, error: PortalError) -> None:
         """All that was typed, to be sent as another operation: the reason is about none of it."""
-        sent: Any = self.form.data
-        typed = sent.copy()
-        typed["operation_id"] = new_ulid()
-        self.is_refused, self.form = True, CreateForm(typed)
-        self.form.add_error(None, error.sentence)
+        self.is_refused = True
+        keep_typed(self.form, error)
 
     def context(self) -> dict[str, Any]:
         is_validity_wrong = "validity_minutes" in self.form.errors

@@ -22,7 +22,7 @@ from clients.forms.catalogue import (
     scopes_typed,
 )
 from clients.forms.editing import NOTHING
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.models import (
     GOING_ON,
     AppClient,
@@ -36,7 +36,6 @@ from clients.models import (
     User,
     UserPool,
 )
-from clients.models.ids import new_ulid
 from clients.services import catalogue
 from clients.templatetags.portal import MOST
 from clients.views.conflicts import conflict_told, edit_conflict
@@ -171,10 +170,8 @@ def _create_page(
 
 def _again(typed: QueryDict, reason: str) -> ServerForm:
     """As typed, to be sent as another operation: the refused one stays what it is."""
-    data = typed.copy()
-    data["operation_id"] = new_ulid()
-    form = ServerForm(data)
-    form.add_error(None, reason)
+    form = ServerForm(typed)
+    keep_typed(form, reason)
     return form
 
 

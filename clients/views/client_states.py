@@ -10,19 +10,20 @@ from django.shortcuts import redirect
 from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.client_states import ReasonForm, TypedForm
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.models import AppClient, Operation
-from clients.services.client_states import delete_client, pause_client, resume_client
+from clients.services.client_states import DELETE, PAUSE, RESUME, delete_client, pause_client, resume_client, why_not
 from clients.views.checklist import drift_in_words
 from clients.views.client_page import client_page
 from clients.views.fetching import Predicate, get_app_client, person, signed_in
-from clients.views.outcome import refused, say_outcome
+from clients.views.outcome import say_outcome, status_of
 from clients.views.step_up import step_up
 
 
 @dataclass(frozen=True)
 class Act:
     may: Predicate
+    kind: str
     do: Callable[..., Operation]
     button: str
     done: str
@@ -32,10 +33,10 @@ class Act:
 
 
 ACTS = {
-    "pause": Act(permissions.can_pause_client, pause_client, "Pause client", "The client is paused."),
-    "resume": Act(permissions.can_resume_client, resume_client, "Resume client", "The client is active again.",
+    "pause": Act(permissions.can_pause_client, PAUSE, pause_client, "Pause client", "The client is paused."),
+    "resume": Act(permissions.can_resume_client, RESUME, resume_client, "Resume client", "The client is active again.",
                   is_risky=False),
-    "delete": Act(permissions.can_delete_client, delete_client, "Delete client", "The client is deleted.",
+    "delete": Act(permissions.can_delete_client, DELETE, delete_client, "Delete client", "The client is deleted.",
                   after="client-list", is_final=True),
 }  # fmt: skip
 
@@ -71,7 +72,9 @@ def _act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
         add_refusals(form, error)
         return _page(request, app_client, name, form, status=422)
     except PortalError as error:
-        return refused(request, error)
+        keep_typed(form, error)
+        app_client.refresh_from_db()
+        return _page(request, app_client, name, form, status=status_of(error))
     say_outcome(request, operation, act.done)
     return redirect(act.after) if act.is_final else redirect(act.after, app_client.public_id)
 
@@ -80,6 +83,7 @@ def _page(request: HttpRequest, app_client: AppClient, name: str, form: ReasonFo
     context = {
         "act": name, "button": ACTS[name].button, "form": form, "again": "client-settings",
         "minutes": app_client.token_minutes, "is_final": ACTS[name].is_final,
+        "why_not": why_not(app_client, ACTS[name].kind),
         "changed": drift_in_words(app_client) if name == "resume" and app_client.drift else "",
     }  # fmt: skip
     return client_page(request, app_client, "state", context, status=status)

@@ -7,12 +7,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from clients import permissions
 from clients.errors import Conflict, InvalidInput, PortalError
 from clients.forms.catalogue import ReleaseForm, RetireForm
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.models import GOING_ON, AppClient, ResourceServer, Retirement, RetirementState
 from clients.services import retirements
 from clients.views.catalogue import counted_scopes, get_server, server_frame, unfinished
 from clients.views.fetching import need, person, signed_in
-from clients.views.outcome import refused
+from clients.views.outcome import status_of
 
 SHOWN = 20
 
@@ -33,7 +33,8 @@ def server_retire(request: HttpRequest, server_id: int) -> HttpResponse:
     except Conflict as error:
         earlier = server.retirements.filter(state__in=GOING_ON).first()
         if earlier is None:
-            return refused(request, error)
+            keep_typed(form, error)
+            return _retire_page(request, server, form, chosen, [], status=status_of(error))
         going = _said_twice(request, earlier, chosen, error)
     return redirect("retirement-page", going.public_id)
 

@@ -3,18 +3,17 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from clients import permissions
 from clients.errors import InvalidInput, PortalError
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.forms.rotations import RevokeForm
 from clients.models import RotationState, Secret
 from clients.services.revocations import revoke_secret
 from clients.templatetags.portal import living
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, get_secret, person, signed_in
-from clients.views.outcome import refused
+from clients.views.outcome import status_of
 from clients.views.step_up import step_up
 
 
@@ -34,7 +33,8 @@ def secret_revoke(request: HttpRequest, public_id: str, secret_id: str) -> HttpR
         add_refusals(form, error)
         return _page(request, secret, form)
     except PortalError as error:
-        return refused(request, error, back=reverse("client-secrets", args=[public_id]))
+        keep_typed(form, error)
+        return _page(request, get_secret(app_client, secret_id), form, status=status_of(error))
     if rotation.state == RotationState.FINISHED:
         messages.success(request, f"The secret ending {secret.ending} is gone.")
     else:
@@ -42,11 +42,11 @@ def secret_revoke(request: HttpRequest, public_id: str, secret_id: str) -> HttpR
     return redirect("rotation-page", rotation.public_id)
 
 
-def _page(request: HttpRequest, secret: Secret, form: RevokeForm) -> HttpResponse:
+def _page(request: HttpRequest, secret: Secret, form: RevokeForm, *, status: int | None = None) -> HttpResponse:
     others = [held for held in living(secret.app_client) if held.pk != secret.pk]
     context = {
         "form": form, "secret": secret, "others": others, "is_other_held": any(held.delivered_at for held in others),
         "minutes": secret.app_client.token_minutes,
         "tab": "client-secrets",
     }  # fmt: skip
-    return client_page(request, secret.app_client, "revoke", context, status=422 if form.is_bound else 200)
+    return client_page(request, secret.app_client, "revoke", context, status=status or (422 if form.is_bound else 200))

@@ -15,14 +15,14 @@ from django.utils import timezone
 
 from clients import permissions
 from clients.errors import InvalidInput, PortalError
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.forms.rotations import DismissForm, EndForm, ExtendForm, InUseForm, RotateForm, missing_in_words
 from clients.models import AppClient, Rotation, RotationState, User
 from clients.services import evidence, rotations
 from clients.templatetags.portal import living
 from clients.views.client_page import client_page
 from clients.views.fetching import get_app_client, get_rotation, need, person, signed_in
-from clients.views.outcome import refused, say_outcome
+from clients.views.outcome import refused, say_outcome, status_of
 from clients.views.step_up import step_up
 
 # --- Start -----------------------------------------------------------------------------------------
@@ -46,19 +46,22 @@ def secret_rotate(request: HttpRequest, public_id: str) -> HttpResponse:
         add_refusals(form, error)
         return _start_page(request, app_client, form)
     except PortalError as error:
-        return refused(request, error, back=reverse("client-secrets", args=[public_id]))
+        keep_typed(form, error)
+        return _start_page(request, app_client, form, status=status_of(error))
     say_outcome(request, operation, "The new secret works. Hand it over: nobody has seen it yet.")
     return redirect("client-secrets", public_id)
 
 
-def _start_page(request: HttpRequest, app_client: AppClient, form: RotateForm) -> HttpResponse:
+def _start_page(
+    request: HttpRequest, app_client: AppClient, form: RotateForm, *, status: int | None = None
+) -> HttpResponse:
     why_not = ""
     try:
         old = rotations.secret_to_rotate(app_client)
     except PortalError as error:
         old, why_not = None, error.sentence
     context = {"form": form, "old": old, "why_not": why_not}
-    return client_page(request, app_client, "rotate", context, status=422 if form.is_bound else 200)
+    return client_page(request, app_client, "rotate", context, status=status or (422 if form.is_bound else 200))
 
 
 # --- How far it is ---------------------------------------------------------------------------------
@@ -264,12 +267,16 @@ def _end(request: HttpRequest, rotation: Rotation, form: Any, act: str) -> HttpR
         add_refusals(form, error)
         return _end_page(request, rotation, form, act)
     except PortalError as error:
-        return refused(request, error, back=reverse("client-secrets", args=[rotation.app_client.public_id]))
+        keep_typed(form, error)
+        rotation.refresh_from_db()
+        return _end_page(request, rotation, form, act, status=status_of(error))
     say_outcome(request, operation, DONE[act])
     return redirect("client-secrets", rotation.app_client.public_id)
 
 
-def _end_page(request: HttpRequest, rotation: Rotation, form: Any, act: str) -> HttpResponse:
+def _end_page(
+    request: HttpRequest, rotation: Rotation, form: Any, act: str, *, status: int | None = None
+) -> HttpResponse:
     context = {
         "act": act, "form": form, "rotation": rotation, "signs": signs_of(rotation), "tab": "client-secrets",
         "gone": rotation.old_secret if act == "finish" else rotation.new_secret,
@@ -277,5 +284,5 @@ def _end_page(request: HttpRequest, rotation: Rotation, form: Any, act: str) -> 
         "minutes": rotation.app_client.token_minutes, "is_open": rotation.is_open or act == "cancel",
         "is_shown": rotation.new_secret is not None and rotation.new_secret.delivered_at is not None,
     }  # fmt: skip
-    status = 422 if form.is_bound else 200
+    status = status or (422 if form.is_bound else 200)
     return client_page(request, rotation.app_client, "rotation_end", context, status=status)

@@ -8,11 +8,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.client_states import ReasonForm, TypedForm
-from clients.forms.errors import add_refusals
+from clients.forms.errors import add_refusals, keep_typed
 from clients.models import AppClient, Tenant, TenantChange, TenantChangeKind, User
 from clients.services.tenant_changes import FROM, start_change, to_follow
 from clients.views.fetching import get_tenant, person, signed_in
-from clients.views.outcome import refused
+from clients.views.outcome import status_of
 from clients.views.step_up import step_up
 
 SHOWN = 20
@@ -41,7 +41,9 @@ def tenant_change_start(request: HttpRequest, slug: str, kind: str) -> HttpRespo
         add_refusals(form, error)
         return _page(request, tenant, chosen, form, status=422)
     except PortalError as error:
-        return refused(request, error)
+        keep_typed(form, error)
+        tenant.refresh_from_db()
+        return _page(request, tenant, chosen, form, status=status_of(error))
     return redirect("tenant-change", slug, change.public_id)
 
 
