@@ -85,6 +85,7 @@ def test_scopes_editor_shrinks_to_what_is_looked_for_and_keeps_what_is_ticked(li
     sign_in(page)
     page.goto("/clients/new/?tenant=northwind")
     page.locator("input[name=scopes][value='orders/read']").check()
+    page.get_by_text("Token preview updated").wait_for(state="attached")  # else it is said after what is found
     page.get_by_label("Find a scope").fill("LABEL")
     shown = page.locator(".scopebox input[name=scopes]:visible")
     assert [box.get_attribute("value") for box in shown.all()] == ["orders/read", "shipments/label"]
