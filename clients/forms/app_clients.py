@@ -90,7 +90,7 @@ class SettingsForm(ChangeForm):
     no_expiry_reason = forms.CharField(
         max_length=200, required=False, label="Reason for no end", help_text="Only for a secret without an end."
     )
-    contact = ContactField(empty_label="Nobody", help_text="Who of the staff looks after this client.")
+    contact = ContactField(empty_label="Nobody", help_text="The staff member who looks after this client.")
     notes = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Seen by staff only.")
 
     def __init__(self, *args: Any, app_client: AppClient, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from clients.forms.app_clients import ChangeForm
-from clients.forms.editing import Controls, EditForm
+from clients.forms.editing import NOTHING, Controls, EditForm
 from clients.models import ApiKind, ResourceServer, Scope, UserPool
 from clients.models.ids import new_ulid
 from clients.services.catalogue import Api, Shown
@@ -142,6 +142,15 @@ class ServerChangeForm(ChangeForm):
         typed = {name: str(self.data[DESCRIPTION + name]).strip() for name in names}
         shown = self.shown(server).descriptions
         return {name: text for name, text in typed.items() if text != shown.get(name, "")}
+
+    def others(self, server: ResourceServer) -> list[tuple[str, str, str]]:
+        """(what, as it was shown, as it is now) of what others changed and this person did not."""
+        told = {key.removeprefix(WAS): str(text) for key, text in self.data.items() if key.startswith(WAS)}
+        now = {s.name: "Gone in Cognito" if s.gone_at else s.description for s in server.scopes.all()}
+        names = sorted(({*told} | {*now}) - {*self.descriptions(server)}) if told else []
+        lines = [("Name", self.shown(server).name, server.name)] if self.new_name(server) is None else []
+        lines += [(f"{server.identifier}/{name}", told.get(name, NOTHING), now.get(name, NOTHING)) for name in names]
+        return [(what, was or NOTHING, there or NOTHING) for what, was, there in lines if was != there]
 
     def shown(self, server: ResourceServer) -> Shown:
         """As the page said it; what it did not say, as it stands here."""

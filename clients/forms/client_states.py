@@ -12,7 +12,7 @@ class ReasonForm(forms.Form):
 
     operation_id = forms.RegexField(r"^[0-9A-HJKMNP-TV-Z]{26}$", widget=forms.HiddenInput, initial=new_ulid)
     reason = forms.CharField(
-        max_length=500, help_text="It stands in the activity.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=500, help_text="Recorded in the activity.", widget=forms.Textarea(attrs={"rows": 2})
     )
 
 

@@ -13,6 +13,7 @@ Controls = dict[str, list[str]]
 Line = tuple[str, str, str, str]
 BESIDE = ("operation_id", "generation", "opened")  # carried with a form, and nobody types them
 NOTHING = "—"
+_HELD = ("held", NOTHING)
 
 
 class EditForm(forms.Form):
@@ -91,6 +92,17 @@ class EditForm(forms.Form):
                 lines.append((self._label(name), first, fresh._words(name, now[name]), self._words(name, texts)))
         return lines
 
+    def meanwhile(self, fresh: "EditForm") -> list[tuple[str, str, str]]:
+        """(what, as it was opened, as it is now) of what others changed and this person did not."""
+        was, now, typed, lines = self.opened_with() or {}, fresh.controls(), self.controls(), []
+        for name in was.keys() & now.keys() & typed.keys():
+            if self._is_set(name):
+                theirs = ({*was[name]} ^ {*now[name]}) - ({*was[name]} ^ {*typed[name]})
+                lines += [(each, _HELD[each not in was[name]], _HELD[each not in now[name]]) for each in theirs]
+            elif not _differ(was[name], typed[name]) and _differ(was[name], now[name]):
+                lines.append((self._label(name), self._words(name, was[name]), fresh._words(name, now[name])))
+        return sorted(lines)
+
     def _is_set(self, name: str) -> bool:
         return name in self.fields and isinstance(self.fields[name].widget, forms.MultipleHiddenInput)
 
@@ -126,8 +138,7 @@ def _differ(some: list[str], others: list[str]) -> bool:
 def _of_set(was: list[str] | None, now: list[str], typed: list[str]) -> list[Line]:
     before = now if was is None else was
     touched = [each for each in sorted({*before} ^ {*typed}) if (each in now) != (each in typed)]
-    said = ("held", NOTHING)
-    return [(each, said[each not in before], said[each not in now], said[each not in typed]) for each in touched]
+    return [(each, _HELD[each not in before], _HELD[each not in now], _HELD[each not in typed]) for each in touched]
 
 
 def _plain_name(name: str) -> str:

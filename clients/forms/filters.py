@@ -11,7 +11,7 @@ from clients.models import AppClient, ResourceServer, Scope, Status, Tenant, Use
 # Filters that are on or off, in the order of the page: label, and the rows' method that leaves them.
 TICKS = {
     "attention": ("Needs attention", "needs_attention"),
-    "expiring": ("Expires within 30 days", "expiring"),
+    "expiring": ("Expired or expiring", "expiring"),
     "undelivered": ("Not yet delivered", "undelivered"),
     "out_of_sync": ("Out of sync", "out_of_sync"),
     "never_used": ("Never used", "never_used"),

@@ -8,6 +8,16 @@ from clients.forms.tenant_field import TenantField
 from clients.models import TENANT_ROLES, Role, Tenant, User
 from clients.services.people import roles_given_by
 
+# What each may do, in a line; product's table is the truth.
+MAY = {
+    Role.ADMINISTRATOR: "everything, people and attributes too",
+    Role.OPERATOR: "tenants, clients and scopes, hand-overs",
+    Role.SUPPORT: "rotates, pauses, hands over again",
+    Role.AUDITOR: "reads everything, changes nothing",
+    Role.MANAGER: "credentials, and who else of the organisation comes in",
+    Role.DEVELOPER: "credentials",
+}
+
 
 class InviteForm(forms.Form):
     """What the inviter may give; a manager invites to their own organisation, which is not asked for."""
@@ -15,14 +25,16 @@ class InviteForm(forms.Form):
     email = forms.EmailField(max_length=254, label="Email", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField()
     tenant = TenantField(
-        required=False, empty_label="None: staff", help_text="For managers and developers: whose they are."
+        required=False, empty_label="None: staff", help_text="For managers and developers: the tenant they belong to."
     )
 
     def __init__(self, *args: Any, inviter: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         role: Any = self.fields["role"]
-        role.choices = [(role.value, role.label) for role in roles_given_by(inviter)]
+        given = roles_given_by(inviter)
+        role.choices = [("", "Choose a role"), *((role.value, role.label) for role in given)]
+        role.help_text = " ".join(f"{role.label}: {MAY[role]}." for role in given)
         if inviter.role == Role.MANAGER:
             del self.fields["tenant"]
         else:
@@ -58,5 +70,5 @@ class LeaveForm(forms.Form):
 
 class FactorForm(forms.Form):
     reason = forms.CharField(
-        max_length=500, help_text="How you know that it is they who ask. It stands in the activity."
+        max_length=500, help_text="How you know that it is they who ask. Recorded in the activity."
     )

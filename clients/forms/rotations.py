@@ -26,7 +26,7 @@ class RotateForm(OnceForm):
         required=False, label="Hours", widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": "1"})
     )
     reason = forms.CharField(
-        max_length=500, required=False, help_text="It stands in the activity.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=500, required=False, help_text="Recorded in the activity.", widget=forms.Textarea(attrs={"rows": 2})
     )
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class RotateForm(OnceForm):
         lengths = sorted({hours for hours in NAMES if hours <= most} | {min(tenant.overlap_hours, most)})
         overlap: Any = self.fields["overlap"]
         overlap.choices = [(str(hours), NAMES.get(hours, f"{hours} hours")) for hours in lengths]
-        overlap.choices += [(CUSTOM, "Another time")]
+        overlap.choices += [(CUSTOM, "Another length")]
         overlap.initial = str(min(tenant.overlap_hours, most))
         hours: Any = self.fields["hours"]
         hours.help_text = f"Between 1 and {most}, as the policy of {tenant} allows."
@@ -56,7 +56,7 @@ class EndForm(OnceForm):
     """Finishing or cancelling; an ending to type, and a reason, only where evidence is missing or speaks against it."""
 
     reason = forms.CharField(
-        max_length=500, help_text="It stands in the activity.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=500, help_text="Recorded in the activity.", widget=forms.Textarea(attrs={"rows": 2})
     )
     typed = forms.CharField(max_length=8, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
 
@@ -119,22 +119,22 @@ class BulkRotateForm(forms.Form):
         label="How long both secrets work", help_text="A client whose tenant’s policy allows less is left out.",
     )  # fmt: skip
     reason = forms.CharField(
-        max_length=500, help_text="It stands in the activity of each client.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=500, help_text="Recorded in the activity of each client.", widget=forms.Textarea(attrs={"rows": 2})
     )
 
 
 class PostponeForm(forms.Form):
     until = forms.DateField(
         required=False, label="Remind again from", widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Left empty: never again for this end.",
+        help_text="Without a day nobody is reminded of this end again.",
     )  # fmt: skip
-    reason = forms.CharField(max_length=200)
+    reason = forms.CharField(max_length=200, help_text="Recorded in the activity.")
 
 
 class LeaveRestoreForm(forms.Form):
     reason = forms.CharField(
         max_length=500, label="What you found and did", widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="It stands in the activity.",
+        help_text="Recorded in the activity.",
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ class RevokeForm(OnceForm):
         help_text="Also with the replacement. Choose it when somebody is using the leaked secret.",
     )  # fmt: skip
     reason = forms.CharField(
-        max_length=500, label="What happened", help_text="It stands in the activity.",
+        max_length=500, label="What happened", help_text="Recorded in the activity.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )  # fmt: skip
     typed = forms.CharField(max_length=8, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))

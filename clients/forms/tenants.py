@@ -73,9 +73,9 @@ class DetailsForm(forms.Form):
     """What of a tenant may change. The slug is not here: it is the tenant's identity in tokens."""
 
     name = forms.CharField(max_length=100)
-    contact = ContactField(empty_label="Nobody", help_text="Who of the staff looks after this tenant.")
+    contact = ContactField(empty_label="Nobody", help_text="The staff member who looks after this tenant.")
     contact_email = forms.EmailField(
-        max_length=254, required=False, label="Contact e-mail", help_text="Whom to write to there."
+        max_length=254, required=False, label="Customer e-mail", help_text="Whom to write to at the customer."
     )
     keep_days = RangeField(
         min_value=1, max_value=LONGEST_KEEP, initial=30, label="Keep period (days)",

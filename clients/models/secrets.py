@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from clients.models.ids import new_ulid
 
@@ -53,6 +54,10 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return f"…{self.ending}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
     def can_be_shown(self) -> bool:

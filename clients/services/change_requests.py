@@ -17,7 +17,7 @@ def asked_of(app_client: AppClient) -> User:
 
 
 def request_change(app_client: AppClient, text: str, *, actor: User, via: str = "web") -> User:
-    """It stands in the activity; returns whom it is to be mailed to. Refused (InvalidInput): nothing readable."""
+    """Recorded in the activity; returns whom it is to be mailed to. Refused (InvalidInput): nothing readable."""
     lines = [line.strip() for line in text.strip().splitlines()]
     if not any(lines) or not all(is_plain_line(line) for line in lines if line):
         raise InvalidInput({"text": ["Say in plain words what should change, without invisible characters."]})

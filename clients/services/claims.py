@@ -39,6 +39,7 @@ class Claim:
     source: str
     was: Any = None
     definition: AttributeDefinition | None = None
+    is_in_words: bool = False  # `value` says what it will be: only the token itself has it
 
     @property
     def as_json(self) -> str:
@@ -149,17 +150,19 @@ def preview(
     definitions = present_definitions()
     values, problems = _clean_overrides(overrides, definitions)
     ours, missing = _effective(pool, tenant, values, definitions, stored_values(tenant))
-    client_id = app_client.client_id if app_client and app_client.client_id else "made by Cognito"
+    known = app_client.client_id if app_client else None
+    client_id: dict[str, Any] = {"value": known or "made by Cognito", "source": "cognito", "is_in_words": not known}
+    ends = f"issued + {access_token_seconds // 60} min" if access_token_seconds else "not known"
     size = len(_document_text(ours).encode())
     problems = missing | problems | _too_large(size)
     claims = [
         Claim("iss", pool.issuer, "cognito"),
-        Claim("sub", client_id, "cognito"),
-        Claim("client_id", client_id, "cognito"),
+        Claim("sub", **client_id),
+        Claim("client_id", **client_id),
         Claim("token_use", "access", "cognito"),
         Claim("scope", " ".join(scopes), "scopes"),
         *ours,
-        Claim("exp", f"issued + {access_token_seconds // 60} min" if access_token_seconds else "not known", "pool"),
+        Claim("exp", ends, "pool", is_in_words=True),
     ]
     return Preview(claims, size, problems, values)
 

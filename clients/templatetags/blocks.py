@@ -1,6 +1,7 @@
 """The larger pieces pages repeat, as block tags: panels, callouts, sections, empty states, tables that scroll."""
 
 from django import template
+from django.forms import BoundField, Form
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -8,6 +9,19 @@ from clients.templatetags.portal import icon
 
 register = template.Library()
 ICONS = {"ok": "ok", "warn": "warn", "bad": "bad", "move": "sync", "": "help"}
+
+
+@register.filter
+def in_days(hours: int) -> str:
+    """As people say it: whole days where they are some."""
+    count, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{count} {unit}{'s' * (count != 1)}"
+
+
+@register.filter
+def marked(form: Form) -> list[BoundField]:
+    """The fields a person sees that something is wrong with."""
+    return [bound for bound in form.visible_fields() if bound.errors]
 
 
 @register.simple_block_tag

@@ -249,6 +249,8 @@ def ago(moment: datetime | None, never: str = "Never") -> SafeString | str:
 def last_token(app_client: AppClient) -> SafeString | str:
     """When it was last used, as far as anybody knows: use is reported by the portal's trigger alone."""
     pool = app_client.pool
+    if app_client.client_id is None:
+        return "—"
     if app_client.last_token_at or (pool.reports_use and not pool.is_use_stale):
         return ago(app_client.last_token_at, "Never used")
     why = "use cannot be read at present" if pool.reports_use else "no trigger reports it"

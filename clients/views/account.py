@@ -37,6 +37,11 @@ CHANGES = {
 class AccountAdapter(DefaultAccountAdapter):
     """Nobody signs up: people come by invitation. Attempts are counted for the address that audit records."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "Email or password is not correct.",
+        "enter_current_password": "This is not your current password.",
+    }
+
     def is_safe_url(self, url: str) -> bool:
         try:
             return super().is_safe_url(url)

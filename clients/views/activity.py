@@ -14,7 +14,7 @@ from clients.views.addresses import to_clean_address
 from clients.views.client_page import client_page
 from clients.views.fetching import acting, get_app_client, need, person, signed_in
 from clients.views.listing import capped_count, cut
-from clients.views.words import WORDS
+from clients.views.words import STEPS, VIAS, WORDS
 
 NEIGHBOURS = 2  # entries shown before and after one
 TOLD_APART = ("before", "after", "ending", "step")  # of an entry's detail, shown in words of their own
@@ -89,7 +89,7 @@ def lines_of(entries: list[AuditEntry], user: User) -> list[dict[str, Any]]:
         origin, detail = getattr(entry, "origin", None), entry.detail
         lines.append({
             "entry": entry, "what": WORDS.get(entry.action, entry.action), "changes": _changes(detail, people),
-            "sub": _about(detail, people),
+            "sub": _about(detail, people), "via": VIAS.get(entry.via, entry.via),
             "from": origin.address if origin and user.is_staff_member else "",
             "agent": origin.agent if origin and user.is_staff_member else "",
         })  # fmt: skip
@@ -103,7 +103,8 @@ def _about(detail: dict[str, Any], people: dict[Any, str]) -> str:
     if isinstance(detail.get("scopes"), list):
         return ", ".join(str(name) for name in detail["scopes"])
     person = people.get(detail.get("person"), "")
-    return person or str(detail.get("claim_name") or detail.get("identifier") or detail.get("step") or "")
+    step = detail.get("step") or ""
+    return person or str(detail.get("claim_name") or detail.get("identifier") or STEPS.get(step, step))
 
 
 def _people(entries: list[AuditEntry]) -> dict[Any, str]:

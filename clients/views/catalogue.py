@@ -38,7 +38,7 @@ from clients.models import (
 )
 from clients.services import catalogue
 from clients.templatetags.portal import MOST
-from clients.views.conflicts import conflict_told, edit_conflict
+from clients.views.conflicts import conflict_told, edit_conflict, last_change
 from clients.views.errors import bad_request
 from clients.views.fetching import Predicate, need, person, signed_in
 from clients.views.outcome import refused, say_outcome, status_of
@@ -240,7 +240,7 @@ def server_api(request: HttpRequest, server_id: int) -> HttpResponse:
     except Conflict as error:
         server.refresh_from_db()
         leave = reverse("server-page", args=[server.pk])
-        told = edit_conflict(error, form, form.showing(server), again=request.path, leave=leave)
+        told = edit_conflict(error, form, form.showing(server), server, again=request.path, leave=leave)
         return server_frame(request, server, "conflict", told, status=409)
     messages.success(request, "Saved. Kits downloaded from now on call the API this way.")
     return redirect("server-page", server.pk)
@@ -332,8 +332,8 @@ def _change_stale(
     descriptions, name, shown = form.descriptions(server), form.new_name(server), form.data
     now = {scope.name: "Gone in Cognito" if scope.gone_at else scope.description for scope in server.scopes.all()}
     lines = [("Name", shown.get("was") or NOTHING, server.name, name)] if name not in (None, server.name) else []
-    lines += [(s, shown.get(WAS + s, NOTHING), now.get(s, NOTHING), text) for s, text in descriptions.items()]
-    lines += [(scope, NOTHING, now.get(scope, NOTHING), text) for scope, text in added.items()]
+    lines += [(f"{server.identifier}/{scope}", shown.get(WAS + scope, NOTHING), now.get(scope, NOTHING), text)
+              for scope, text in (descriptions | added).items()]  # fmt: skip
     typed = {DESCRIPTION + scope: text for scope, text in descriptions.items()}
     typed |= {key: str(text) for key, text in request.POST.items() if key == "rows" or key.startswith("scope-")}
     typed |= {"name": name or server.name, "was": server.name}
@@ -341,7 +341,8 @@ def _change_stale(
         error, differing=[line for line in lines if line[2] != line[3]], carried=list(typed.items()),
         generation=server.generation, again=reverse("server-change", args=[server.pk]),
         leave=reverse("server-page", args=[server.pk]), is_under_way=is_under_way,
-        is_stale=seen != server.generation or not is_under_way,
+        is_stale=seen != server.generation or not is_under_way, changed=last_change(server),
+        meanwhile=form.others(server),
     )  # fmt: skip
     return server_frame(request, server, "conflict", told, status=409)
 

@@ -29,6 +29,12 @@ LOCKED = {
     Status.CREATING: "It can be changed once it is created.",
     Status.DELETED: "It is deleted: nothing about it can be changed any more.",
 }
+# Pages beneath a tab: (that tab, what the page is called). They have an act of their own, so the header offers none.
+BENEATH = {
+    "state": ("settings", ""), "rotate": ("secrets", "Rotate secret"), "revoke": ("secrets", "Revoke secret"),
+    "rotation_end": ("secrets", ""), "reminders": ("secrets", "Postpone reminders"), "token": ("", "Get a token"),
+    "request": ("", "Request a change"), "scopes_review": ("scopes", "Review"), "conflict": ("", "Not saved"),
+}  # fmt: skip
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
 
 
@@ -97,7 +103,7 @@ def client_conflict(
     again = reverse(route, args=[app_client.public_id])
     is_under_way = Operation.objects.live().filter(app_client=app_client).exists()
     told = edit_conflict(
-        error, form, form.showing(app_client), again=again, leave=again, is_under_way=is_under_way
+        error, form, form.showing(app_client), app_client, again=again, leave=again, is_under_way=is_under_way
     )  # fmt: skip
     return client_page(request, app_client, "conflict", told | {"tab": route}, status=409)
 
@@ -109,8 +115,10 @@ def client_page(
     is_there = bool(app_client.client_id) and app_client.status != Status.DELETED
     # Errors of AWS are the staff's business.
     change = unfinished(app_client) if user.is_staff_member else None
+    above, here = BENEATH.get(tab, (tab, "" if tab == "overview" else tab.capitalize()))
     frame = {
-        "nav": "clients", "tab": f"client-{tab}", "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
+        "nav": "clients", "tab": f"client-{above}", "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
+        "here": here, "is_act": tab in BENEATH,
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
         "handover": open_handover(staff.by if staff else user, app_client),
         "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,
@@ -118,6 +126,7 @@ def client_page(
         "change": change, "changed": WORDS.get(change.kind, change.kind) if change else "",
         "may_retry": permissions.can_retry_operation(user),
         "locked": LOCKED.get(Status(app_client.status), ""),
+        "may_request": permissions.can_request_change(user) and is_there,
         "may_get_token": permissions.can_get_token(user) and is_there,
         "may_get_snippets": permissions.can_get_snippets(user) and is_there,
         "finish_next": rotation_to_finish(user, app_client),

@@ -81,7 +81,7 @@ def _act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
 
 def _page(request: HttpRequest, app_client: AppClient, name: str, form: ReasonForm, *, status: int) -> HttpResponse:
     context = {
-        "act": name, "button": ACTS[name].button, "form": form, "again": "client-settings",
+        "act": name, "button": ACTS[name].button, "here": ACTS[name].button, "form": form,
         "minutes": app_client.token_minutes, "is_final": ACTS[name].is_final,
         "why_not": why_not(app_client, ACTS[name].kind),
         "changed": drift_in_words(app_client) if name == "resume" and app_client.drift else "",

@@ -12,7 +12,7 @@ from clients import permissions
 from clients.errors import InvalidInput
 from clients.forms.customer import ChangeRequestForm
 from clients.forms.errors import add_refusals
-from clients.models import ApiKind, AppClient, Handover, ResourceServer, Tenant
+from clients.models import ApiKind, AppClient, Handover, ResourceServer, Rotation, RotationState, Tenant, User
 from clients.services import claims
 from clients.services.change_requests import asked_of, request_change
 from clients.services.claims import Claim
@@ -26,10 +26,11 @@ REQUESTS = {"change": "10/h/key"}  # each is a mail to one of the staff
 
 @dataclass(frozen=True)
 class Mine:
-    """A client, and the hand-over of it that waits: for this person, or, to staff, for whomever."""
+    """A client, the hand-over of it that waits (for this person, or, to staff, for whomever), its open rotation."""
 
     app_client: AppClient
     handover: Handover | None
+    rotation: Rotation | None
 
 
 def customer_home(request: HttpRequest, tenant: Tenant) -> HttpResponse:
@@ -41,10 +42,12 @@ def customer_home(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     offers = Handover.objects.open().filter(app_client__tenant=tenant, member__isnull=False)
     offers = offers.select_related("member") if acting(request) else offers.filter(member=person(request))
     waiting = {offer.app_client_id: offer for offer in offers}
+    rotations = {r.app_client_id: r for r in Rotation.objects.filter(app_client__in=shown, state=RotationState.OPEN)}
     servers = ResourceServer.objects.filter(scopes__app_clients__in=shown).exclude(api_kind=ApiKind.NONE).distinct()
     context = {
         "nav": "home", "tenant": tenant, "count": present.count(), "facts": facts,
-        "mine": [Mine(row, waiting.get(row.pk)) for row in shown], "pools": {row.pool for row in shown},
+        "mine": [Mine(row, waiting.get(row.pk), rotations.get(row.pk)) for row in shown],
+        "pools": {row.pool for row in shown},
         "servers": [server for server in servers.order_by("identifier") if server.api_url],
         "claims": _claims(shown, tenant), "contact": _contact(shown, tenant), "ends": facts["first_end"],
         "may_get_token": permissions.can_get_token(person(request)),
@@ -60,9 +63,8 @@ def _claims(shown: list[AppClient], tenant: Tenant) -> list[Claim]:
     return [claim for claim in found if claim.source in ("tenant", "default")]
 
 
-def _contact(shown: list[AppClient], tenant: Tenant) -> str:
-    known = tenant.contact or next((row.contact for row in shown if row.contact), None)
-    return str(known) if known else ""
+def _contact(shown: list[AppClient], tenant: Tenant) -> User | None:
+    return tenant.contact or next((row.contact for row in shown if row.contact), None)
 
 
 @signed_in("GET", "POST")
@@ -81,7 +83,7 @@ def change_request(request: HttpRequest, public_id: str) -> HttpResponse:
             if send_change_request(app_client, form.cleaned_data["text"], who=person(request), to=asked):
                 messages.success(request, f"{asked} hears of it, and it stands in the activity.")
             else:
-                messages.warning(request, f"It stands in the activity, but could not be mailed: tell {asked} yourself.")
+                messages.warning(request, f"Recorded in the activity, but could not be mailed: tell {asked} yourself.")
             return redirect("client-overview", public_id)
     context = {"form": form, "asked": asked_of(app_client)}
     return client_page(request, app_client, "request", context, status=422 if form.is_bound else 200)

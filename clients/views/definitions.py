@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +16,7 @@ from clients.forms.errors import add_refusals
 from clients.models import AppClient, AttributeDefinition, ClientOverride, Status, Tenant, TenantValue
 from clients.services import attributes
 from clients.services.effects import Effect
-from clients.views.conflicts import conflict_told, edit_conflict
+from clients.views.conflicts import conflict_told, edit_conflict, last_change
 from clients.views.fetching import get_definition, need, person, signed_in
 from clients.views.listing import capped_count
 from clients.views.outcome import just_done, say_nothing_differs
@@ -116,15 +116,18 @@ def attribute_change(request: HttpRequest, pk: int) -> HttpResponse:
         return _editor(request, definition, form)
     except Conflict as error:
         definition.refresh_from_db()
-        told = edit_conflict(error, form, form.showing(definition), again=request.path, leave=request.path)
+        fresh = form.showing(definition)
+        told = edit_conflict(error, form, fresh, definition, again=request.path, leave=request.path)
         return _page(request, definition, "conflict", told, status=409)
 
 
 def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeDefinitionForm) -> HttpResponse:
     tenants = Tenant.objects.filter(values__definition=definition)
+    own = Prefetch("overrides", ClientOverride.objects.filter(definition=definition), "ours")
     overriding = AppClient.objects.present().filter(overrides__definition=definition).order_by("name")
+    shown = overriding.select_related("tenant").prefetch_related(own)[:SHOWN]
     context = {
-        "form": form, "tenants": tenants[:SHOWN], "tenant_count": tenants.count(), "overriding": overriding[:SHOWN],
+        "form": form, "tenants": tenants[:SHOWN], "tenant_count": tenants.count(), "overriding": shown,
         "overriding_count": overriding.count(), "progress": progress_of(AppClient.objects.all()),
     }  # fmt: skip
     return _page(request, definition, "change", context, status=422 if form.errors else 200)
@@ -194,6 +197,7 @@ def _retirement_conflict(
     told = conflict_told(
         error, differing=[("In use", before, now, wanted)] if now != wanted else [], carried=[], again=request.path,
         generation=definition.generation, leave=reverse("attribute-change", args=[definition.pk]),
+        changed=last_change(definition),
     )  # fmt: skip
     return _page(request, definition, "conflict", told, status=409)
 

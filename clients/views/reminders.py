@@ -35,5 +35,4 @@ def client_reminders(request: HttpRequest, public_id: str) -> HttpResponse:
             said = f"Nobody is reminded before {until:%-d %b %Y}." if until else "Nobody is reminded of this end again."
             messages.success(request, said)
             return redirect("client-secrets", public_id)
-    context = {"form": form, "tab": "client-secrets"}
-    return client_page(request, app_client, "reminders", context, status=status if form.errors else 200)
+    return client_page(request, app_client, "reminders", {"form": form}, status=status if form.errors else 200)

@@ -8,7 +8,7 @@ from clients import permissions
 from clients.errors import InvalidInput, PortalError
 from clients.forms.errors import add_refusals, keep_typed
 from clients.forms.rotations import RevokeForm
-from clients.models import RotationState, Secret
+from clients.models import RotationState, Secret, Status
 from clients.services.revocations import revoke_secret
 from clients.templatetags.portal import living
 from clients.views.client_page import client_page
@@ -47,6 +47,6 @@ def _page(request: HttpRequest, secret: Secret, form: RevokeForm, *, status: int
     context = {
         "form": form, "secret": secret, "others": others, "is_other_held": any(held.delivered_at for held in others),
         "minutes": secret.app_client.token_minutes,
-        "tab": "client-secrets",
+        "is_paused": secret.app_client.status == Status.PAUSED,
     }  # fmt: skip
     return client_page(request, secret.app_client, "revoke", context, status=status or (422 if form.is_bound else 200))

@@ -88,11 +88,12 @@ def signs_of(rotation: Rotation) -> list[Sign]:
         Sign("The new secret obtained a token", "Tested by the portal before anybody saw it.", rotation.tested_at,
              rotation.tested_at is not None),
         Sign("The customer says that it is in use",
-             str(rotation.acknowledged_by or "Whoever was shown it") if rotation.acknowledged_at else "Not said yet.",
+             str(rotation.acknowledged_by or "Whoever was shown it") if rotation.acknowledged_at else "",
              rotation.acknowledged_at, rotation.acknowledged_at is not None),
-        Sign(f"Reported by the caller: …{reported}" if reported else "No ending reported by the caller",
+        Sign(f"Reported by the caller: …{reported}" if reported else "The caller reported the new ending",
              "The kits send the ending of the secret they use." if reported
-             else "Callers without one of our kits report none.", used if is_reported else None, is_reported),
+             else "None reported so far. The kits send the ending of the secret they use.",
+             used if is_reported else None, is_reported),
         Sign("A token since it was shown", "With either secret: Cognito does not tell which.",
              used if _since(used, new.delivered_at) else None, _since(used, new.delivered_at)),
     ]  # fmt: skip
@@ -156,7 +157,10 @@ def rotation_page(request: HttpRequest, public_id: str) -> HttpResponse:
     if rotation.is_under_way and not rotation.is_emergency:
         return redirect("client-secrets", rotation.app_client.public_id)
     waiting = any(held.can_be_shown for held in living(rotation.app_client))
-    told = {"tab": "client-secrets", "waiting": waiting, "notice": _notice(rotation, waiting=waiting)}
+    told = {
+        "tab": "client-secrets", "here": "Emergency" if rotation.is_emergency else "Rotation", "waiting": waiting,
+        "notice": _notice(rotation, waiting=waiting),
+    }  # fmt: skip
     context = rotation_context(rotation, person(request)) | told
     asked = {"client": rotation.app_client.public_id, "since": f"{rotation.started_at:%Y-%m-%d}"}
     return client_page(request, rotation.app_client, "rotation", context | {"timeline_query": urlencode(asked)})
@@ -278,7 +282,8 @@ def _end_page(
     request: HttpRequest, rotation: Rotation, form: Any, act: str, *, status: int | None = None
 ) -> HttpResponse:
     context = {
-        "act": act, "form": form, "rotation": rotation, "signs": signs_of(rotation), "tab": "client-secrets",
+        "act": act, "form": form, "rotation": rotation, "signs": signs_of(rotation),
+        "here": "Finish rotation" if act == "finish" else "Cancel rotation",
         "gone": rotation.old_secret if act == "finish" else rotation.new_secret,
         "kept": rotation.new_secret if act == "finish" else rotation.old_secret,
         "minutes": rotation.app_client.token_minutes, "is_open": rotation.is_open or act == "cancel",

@@ -68,7 +68,7 @@ def _review(request: HttpRequest, app_client: AppClient, form: ScopesForm, wante
         messages.info(request, "Nothing differs from what the client holds.")
         return redirect("client-scopes", app_client.public_id)
     context = {
-        "tab": "client-scopes", "form": form, "wanted": wanted, "added": added, "removed": removed,
+        "form": form, "wanted": wanted, "added": added, "removed": removed,
         "kept": sorted(set(there) & set(wanted)), "minutes": app_client.token_minutes,
     }  # fmt: skip
     return client_page(request, app_client, "scopes_review", context)

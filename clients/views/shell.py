@@ -24,6 +24,12 @@ class Shell:
     theme: str
     acting: Acting | None = None
     has_shortcut: bool = True
+    route: str = ""
+
+    @property
+    def is_at_sign_in(self) -> bool:
+        """The library's pages do not say where they stand in the navigation."""
+        return self.route.startswith(("mfa_", "usersessions_"))
 
     @property
     def organisation(self) -> str:
@@ -94,6 +100,9 @@ class Shell:
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:
-    return {
-        "shell": Shell(getattr(request, "user", None), current_theme(request), acting(request), has_shortcut(request))
-    }
+    match = request.resolver_match
+    around = Shell(
+        getattr(request, "user", None), current_theme(request), acting(request), has_shortcut(request),
+        (match.url_name or "") if match else "",
+    )  # fmt: skip
+    return {"shell": around}

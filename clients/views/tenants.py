@@ -77,12 +77,20 @@ def _lines(page: list[Tenant]) -> list[dict[str, Any]]:
 # --- One tenant ------------------------------------------------------------------------------------
 
 
+# What a page beneath a tenant's is called, at the end of where it stands.
+HERE = {
+    "details": "Change details", "policies": "Change policies", "values": "Change values", "values_review": "Review",
+    "conflict": "Not saved",
+}  # fmt: skip
+
+
 def tenant_frame(
     request: HttpRequest, tenant: Tenant, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
     user = person(request)
     frame = {
         "nav": "tenants", "tenant": tenant, "may_change": permissions.can_change_tenants(user),
+        "here": HERE.get(template, ""),
         "may_create_client": permissions.can_create_client(user),
         "may_set_policies": permissions.can_set_policies(user),
     }  # fmt: skip
@@ -98,7 +106,7 @@ def left(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def tenant_conflict(request: HttpRequest, tenant: Tenant, error: Conflict, route: str, form: Any) -> HttpResponse:
     tenant.refresh_from_db()
     again, leave = (reverse(name, args=[tenant.slug]) for name in (route, "tenant-page"))
-    told = edit_conflict(error, form, form.showing(tenant), again=again, leave=leave)
+    told = edit_conflict(error, form, form.showing(tenant), tenant, again=again, leave=leave)
     return tenant_frame(request, tenant, "conflict", told, status=409)
 
 

@@ -1,4 +1,4 @@
-"""What people read for each action of the trail."""
+"""What people read for each action of the trail, for each step of an operation, for each way an act came."""
 
 WORDS = {
     "client:create": "Create client",
@@ -91,4 +91,32 @@ WORDS = {
     "person:factor": "Change second factor",
     "person:factor_reset": "Remove second factor of a colleague",
     "person:link": "Connect single sign-on",
+}
+# The step an entry is about: what had been done with it.
+STEPS = {
+    "create": "made in Cognito",
+    "list-secrets": "its secret is known",
+    "settle": "put in order in Cognito",
+    "publish": "attributes published",
+    "update": "changed in Cognito",
+    "deny": "denial published",
+    "look": "looked at in Cognito",
+    "take-flow": "tokens stopped in Cognito",
+    "give-flow": "tokens allowed in Cognito",
+    "delete": "removed from Cognito",
+    "tombstone": "denial left behind",
+    "add": "new secret added",
+    "add-after": "new secret added",
+    "test": "new secret tested",
+    "compare": "secrets compared",
+    "remove": "removed from Cognito",
+}
+# How an act came, where it was not the page of its own.
+VIAS = {
+    "web": "",
+    "portal": "by itself",
+    "portal, tenant": "with its tenant",
+    "portal, retirement": "by a retirement of scopes",
+    "portal, bulk": "in a run of many",
+    "rotation": "by a rotation",
 }

@@ -95,7 +95,7 @@ def test_resource_servers_are_made_changed_and_retired(live_harbourline, page):
     page.get_by_role("link", name="Change how it is called").click()
     page.locator("main [name=api_kind]").select_option("rest")
     fill(page, api_url="https://api.example.com/bills")
-    press(page, "Save")
+    press(page, "Save how it is called")
     page.get_by_text("Kits downloaded from now on").wait_for()
     server = ResourceServer.objects.get(identifier="bills")
     assert server.scopes.get().description == "Read all bills" and server.api_kind == "rest"
@@ -142,6 +142,7 @@ def test_people_are_invited_and_the_trail_is_filtered(live_harbourline, page):
     as_administrator(page)
     page.goto("/people/invite/")
     fill(page, email="nora@portal.example")
+    page.get_by_label("Role").select_option("support")
     press(page, "Invite person")
     confirm(page)
     page.get_by_text("nora@portal.example").first.wait_for()

@@ -155,6 +155,7 @@ def refused_settings(page: Page, facts: Facts) -> None:
 def refused_person(page: Page, facts: Facts) -> None:
     page.goto("/people/invite/")
     page.get_by_label("Email").fill(facts["logins"]["support"]["email"])
+    page.get_by_label("Role").select_option("support")
     press(page, "Invite")
     confirm(page, facts)
 
@@ -196,6 +197,7 @@ def step_up_refused(page: Page, facts: Facts) -> None:
 def invitation(page: Page, facts: Facts) -> None:
     page.goto("/people/invite/")
     page.get_by_label("Email").fill("nora@example.com")
+    page.get_by_label("Role").select_option("support")
     press(page, "Invite")
     confirm(page, facts)
     mails = sorted(Path(facts["var"]).glob("mail/*"), key=lambda file: file.stat().st_mtime)
@@ -224,6 +226,23 @@ def recovery_codes_anew(page: Page, facts: Facts) -> None:
     page.locator("main input[name=code]").fill(facts["recovery_codes"][0])
     press(page, "Sign in")
     page.goto("/account/second-factor/recovery-codes/generate/")
+
+
+def own_factors(page: Page, facts: Facts) -> None:
+    """Signed in with a code a moment before."""
+    page.goto("/account/second-factor/")
+
+
+def app_removal(page: Page, facts: Facts) -> None:
+    page.goto("/account/second-factor/totp/deactivate/")
+    confirm(page, facts)
+
+
+def handover_form(page: Page, facts: Facts) -> None:
+    open_client(page, "", "undelivered=on")
+    page.locator("main").get_by_role("link", name="Hand over").first.click()
+    page.wait_for_load_state()
+    confirm(page, facts)
 
 
 # --- Once ------------------------------------------------------------------------------------------
@@ -271,8 +290,8 @@ ANSWERS: dict[str, Walk] = {
         tenant_values_review, attribute_change_review, attribute_define_review, scopes_review, server_change_review,
         stale_settings, stale_attributes, stale_values, stale_attribute, stale_server,
         refused_client, refused_tenant, refused_server, refused_settings, refused_person,
-        step_up, step_up_refused, secret_shown, secret_found, rotation_finish, rotation_cancel, rotation_page,
+        step_up, step_up_refused, handover_form, secret_shown, secret_found, rotation_finish, rotation_cancel, rotation_page,
         bulk_run,
-        wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew,
+        wrong_password, invitation, recovery_codes, second_factor, recovery_codes_anew, own_factors, app_removal,
     )
 }  # fmt: skip

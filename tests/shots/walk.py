@@ -103,6 +103,16 @@ def _signed_in(browser: Browser, facts: dict[str, Any], role: str, **options: An
     return context
 
 
+def _come(page: Page, path: str, facts: dict[str, Any], role: str) -> Any:
+    """The page behind the one that asks who it is."""
+    answer = page.goto(path)
+    if page.locator("form#confirm").count():
+        page.get_by_label("Your password").fill(facts["logins"][role]["password"])
+        with page.expect_navigation():
+            page.get_by_role("button", name="Confirm and go on").click()
+    return answer
+
+
 def _route(url: str) -> str | None:
     try:
         return resolve(urlsplit(url).path).url_name
@@ -121,7 +131,7 @@ def _pages_of(browser: Browser, facts: dict[str, Any], role: str) -> list[tuple[
         name = _route(path)
         if name is None or name in NOT_WALKED or len(found.get(name, [])) == LOOKS:
             continue
-        answer = page.goto(path)
+        answer = _come(page, path, facts, role)
         if answer is None or answer.status >= 500:
             raise SystemExit(f"{path} answers {answer and answer.status} to {role}: mend that first.")
         if answer.status != 200:
@@ -148,7 +158,7 @@ def _take(
         page = (stranger if name.startswith("account_") and name in MORE else context).new_page()
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            page.goto(path)
+            _come(page, path, facts, role)
             complaints += _picture(page, out, f"{name}-{role}-{width}-{theme}")
         page.close()
     context.close()

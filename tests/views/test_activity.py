@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from clients import sealing
 from clients.models import AuditEntry, AuditOrigin, Outcome, Tenant
-from clients.services import audit
+from clients.services import audit, operations
+from clients.views.words import STEPS
 from tests.support import drop_audit_triggers
 
 
@@ -272,3 +273,7 @@ def test_what_differs_is_told_in_words(world, client, app_client):
         ("scopes", "orders/read", "none"), ("unit of validity", "AccessToken: hours", "AccessToken: seconds"),
         ("on", "yes", "no"),
     ]  # fmt: skip
+
+
+def test_every_step_of_an_operation_has_words():
+    assert {step.name for steps in operations.KINDS.values() for step in steps} == set(STEPS)

@@ -256,7 +256,7 @@ def test_create_validity_refused_stands_beside_its_field(client, world, operator
                                              ("4", "not known"), ("soon", "not known")])  # fmt: skip
 def test_create_preview_ends_when_the_token_would(client, world, operator, typed, ends):
     body = client.post("/clients/new/", form(preview="1", validity_minutes=typed)).content.decode()
-    assert f'"exp": <i>&quot;{ends}&quot;</i>' in body
+    assert f'"exp": <span class="soft">{ends}</span>' in body
 
 
 @pytest.mark.parametrize(

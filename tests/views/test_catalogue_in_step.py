@@ -54,7 +54,7 @@ def test_reading_again_is_a_change_for_whoever_has_the_form_open(client, world, 
     conflict = client.post(address, form.data(**{"description:read": "By the portal"}))
 
     assert conflict.status_code == 409
-    assert conflict.context["differing"] == [("read", "read orders", "By the console", "By the portal")]
+    assert conflict.context["differing"] == [("orders/read", "read orders", "By the console", "By the portal")]
 
 
 def test_reading_again_is_a_change_for_whoever_looks_at_the_review(client, world, orders):
@@ -100,8 +100,8 @@ def test_what_cognito_holds_by_now_is_shown_beside_all_that_was_typed(client, wo
     assert conflict.status_code == 409 and "This was not saved" in text(conflict)
     assert "Cognito refused" not in text(conflict) and held(world)["read"] == "By the console"
     assert set(conflict.context["differing"]) == {
-        ("Name", "orders", "orders", "Orders"), ("read", "read orders", "By the console", "See"),
-        ("write", "write orders", "write orders", "Change"), ("cancel", "—", "—", "Cancel"),
+        ("Name", "orders", "orders", "Orders"), ("orders/read", "read orders", "By the console", "See"),
+        ("orders/write", "write orders", "write orders", "Change"), ("orders/cancel", "—", "—", "Cancel"),
     }  # fmt: skip
     again = form_of(client.post(address, form_of(conflict, address).data(edit="1")), address)
     review = form_of(client.post(address, again.data()), address, "save")

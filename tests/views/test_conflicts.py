@@ -82,6 +82,37 @@ def test_who_comes_second_sees_what_differs_and_goes_on_with_what_was_typed(
     assert done.status_code == 302 and AuditEntry.objects.count() > acts, text(done)
 
 
+# (page, what the first one changes, what the second one typed elsewhere in the form, what the second one is told, the
+#  words of the first one's act)
+ELSEWHERE = [
+    ("client-settings", {"notes": "Theirs"}, {"secret_lifetime": "365"}, ("Notes", "—", "Theirs"), "Change client"),
+    ("client-scopes", {"scopes": ["orders/read", "orders/write"]}, {"scopes": ["orders/read", "shipments/read"]}, ("orders/write", "—", "held"), "Change client"),
+    ("client-attributes", {"attribute:rate_limit": "7"}, {}, None, "Change attributes"),
+    ("tenant-details", {"contact_email": "to@example.com"}, {"keep_days": "9"}, ("Customer e-mail", "—", "to@example.com"), "Change tenant"),
+    ("tenant-values", {"attribute:tier": "silver"}, {"attribute:rate_limit": "8"}, ("tier", "gold", "silver"), "Change a tenant’s values"),
+    ("attribute-change", {"description": "Theirs"}, {"default": "8"}, ("Description", "—", "Theirs"), "Change attribute"),
+    ("server-change", {"name": "Theirs"}, {"description:read": "Mine"}, ("Name", "Bills", "Theirs"), "Change resource server"),
+    ("server-api", {"api_method": "PUT"}, {"example_call": "{ orders }"}, ("Method", "POST", "PUT"), "Change API of resource server"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("route", "first", "second", "told", "act"), ELSEWHERE, ids=[row[0] for row in ELSEWHERE])
+def test_who_comes_second_is_told_who_was_faster_and_what_they_changed(
+    world, signed_in, places, route, first, second, told, act
+):
+    address, saved = places(route), {"save": "1"}
+    opened = form_of(signed_in.get(address), address)
+    won = signed_in.post(address, opened.data(**first, **saved))
+    assert won.status_code == 302, text(won)
+
+    lost = signed_in.post(address, opened.data(**second, **saved, operation_id=new_ulid()))
+
+    assert lost.status_code == 409 and f": {act}." in text(lost)
+    assert lost.context["changed_by"].actor.role == "administrator"
+    if told:
+        assert lost.context["meanwhile"] == [told] and "What others changed" in text(lost)
+
+
 # (page, where its form goes, what the first one changes, what the second one changes beside it, how both stand in the
 #  form the second one opens again)
 BESIDE = [

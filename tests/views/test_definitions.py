@@ -58,7 +58,7 @@ def form(**changes):
 def test_define_with_a_default_is_reviewed_first(client, world):
     app_client = world.create(name="orders")
     review = text(client.post("/attributes/new/", form(default="api")))
-    assert "1 client gets other tokens" in review and "orders" in review and "not in the token" in review
+    assert "The next token of 1 client changes" in review and "orders" in review and "not in the token" in review
     assert not AttributeDefinition.objects.filter(claim_name="channel").exists()
 
     body = text(client.post("/attributes/new/", form(default="api", save="1"), follow=True))

@@ -95,9 +95,10 @@ def test_page_shows_values_with_their_source_clients_and_people(client, world):
     world.create(name="northwind-orders")
     body = text(client.get("/tenants/northwind/"))
     assert "northwind-orders" in body and "manager@northwind.example" in body and "30 days" in body
-    assert re.search(r"tier</a></th>\s*<td><span class=\"mono\">gold", body)
+    assert re.search(r"tier</a></th>\s*<td role=\"cell\"><span class=\"mono\">gold", body)
     assert re.search(
-        r"rate_limit</a></th>\s*<td><span class=\"mono\">60</span></td>\s*<td class=\"soft\">Default", body
+        r"rate_limit</a></th>\s*<td role=\"cell\"><span class=\"mono\">60</span></td>\s*<td role=\"cell\" class=\"soft\">Default",
+        body,
     )
 
 
@@ -231,7 +232,7 @@ def test_values_are_reviewed_with_whom_they_touch_before_anything_is_saved(clien
 
     body = text(client.post("/tenants/northwind/values/", values()))
 
-    assert "12 clients get other tokens" in body and "and 2 more" in body and "keeps-its-own" not in body
+    assert "The next token of 12 clients changes" in body and "and 2 more" in body and "keeps-its-own" not in body
     assert re.search(
         r'rate_limit</span></th>\s*<td><span class="mono">60</span></td>\s*<td><b class="mono">90</b>', body
     )
