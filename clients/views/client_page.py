@@ -34,6 +34,7 @@ BENEATH = {
     "state": ("settings", ""), "rotate": ("secrets", "Rotate secret"), "revoke": ("secrets", "Revoke secret"),
     "rotation_end": ("secrets", ""), "reminders": ("secrets", "Postpone reminders"), "token": ("", "Get a token"),
     "request": ("", "Request a change"), "scopes_review": ("scopes", "Review"), "conflict": ("", "Not saved"),
+    "deleted": ("overview", ""),
 }  # fmt: skip
 TABS = ("overview", "secrets", "scopes", "attributes", "snippets", "activity", "settings")
 
@@ -117,7 +118,8 @@ def client_page(
     change = unfinished(app_client) if user.is_staff_member else None
     above, here = BENEATH.get(tab, (tab, "" if tab == "overview" else tab.capitalize()))
     frame = {
-        "nav": "clients", "tab": f"client-{above}", "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
+        "nav": "clients", "tab": above and f"client-{above}", "app_client": app_client,
+        "tabs": tabs_for(user, app_client, staff),
         "here": here, "is_act": tab in BENEATH,
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
         "handover": open_handover(staff.by if staff else user, app_client),
