@@ -75,7 +75,7 @@ class DetailsForm(forms.Form):
     name = forms.CharField(max_length=100)
     contact = ContactField(empty_label="Nobody", help_text="The staff member who looks after this tenant.")
     contact_email = forms.EmailField(
-        max_length=254, required=False, label="Customer e-mail", help_text="Whom to write to at the customer."
+        max_length=254, required=False, label="Customer email", help_text="Whom to write to at the customer."
     )
     keep_days = RangeField(
         min_value=1, max_value=LONGEST_KEEP, initial=30, label="Keep period (days)",

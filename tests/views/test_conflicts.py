@@ -88,7 +88,7 @@ ELSEWHERE = [
     ("client-settings", {"notes": "Theirs"}, {"secret_lifetime": "365"}, ("Notes", "—", "Theirs"), "Change client"),
     ("client-scopes", {"scopes": ["orders/read", "orders/write"]}, {"scopes": ["orders/read", "shipments/read"]}, ("orders/write", "—", "held"), "Change client"),
     ("client-attributes", {"attribute:rate_limit": "7"}, {}, None, "Change attributes"),
-    ("tenant-details", {"contact_email": "to@example.com"}, {"keep_days": "9"}, ("Customer e-mail", "—", "to@example.com"), "Change tenant"),
+    ("tenant-details", {"contact_email": "to@example.com"}, {"keep_days": "9"}, ("Customer email", "—", "to@example.com"), "Change tenant"),
     ("tenant-values", {"attribute:tier": "silver"}, {"attribute:rate_limit": "8"}, ("tier", "gold", "silver"), "Change a tenant’s values"),
     ("attribute-change", {"description": "Theirs"}, {"default": "8"}, ("Description", "—", "Theirs"), "Change attribute"),
     ("server-change", {"name": "Theirs"}, {"description:read": "Mine"}, ("Name", "Bills", "Theirs"), "Change resource server"),

@@ -35,7 +35,7 @@ def test_pause_tenant_says_what_happens_then_how_far_it_is(client, app_client):
     done = client.get(reverse("tenant-change", args=["northwind", change.public_id])).content.decode()
     assert "Every client has followed" in done and AppClient.objects.get().status == "paused"
     page = client.get(reverse("tenant-page", args=["northwind"])).content.decode()
-    assert "Resume tenant" in page and "Every client has followed" in page and "How far it is" not in page
+    assert "Resume tenant" in page and "Every client has followed" in page and "See progress" not in page
 
 
 @pytest.mark.parametrize(
