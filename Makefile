@@ -55,8 +55,8 @@ prove-tenth: $(INSTALLED) ## a tenth of `prove`, chosen by the commit
 	$(BIN)/python -m tests.postgres_cluster $(PYTEST) -n 2 tests/prove $(ARGS)
 
 bench: $(INSTALLED) ## ratios against a naive way of doing the same; pages on PostgreSQL too
-	$(BIN)/python -m tests.bench $(ARGS)
-	$(BIN)/python -m tests.postgres_cluster $(BIN)/python -m tests.bench tenants_page clients_page
+	@rc=0; $(BIN)/python -m tests.bench $(ARGS) || rc=$$?; \
+	$(BIN)/python -m tests.postgres_cluster $(BIN)/python -m tests.bench tenants_page clients_page || rc=$$?; exit $$rc
 
 shots: $(INSTALLED) ## every page at three widths in both themes as PNGs under var/shots, checked while they are made
 	$(BIN)/python -m tests.shots $(ARGS)

@@ -1,8 +1,11 @@
 """The larger pieces pages repeat, as block tags: panels, callouts, sections, empty states, tables that scroll."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django import template
-from django.forms import BoundField, Form
-from django.utils.html import format_html
+from django.forms import Form
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from clients.templatetags.portal import icon
@@ -18,10 +21,14 @@ def in_days(hours: int) -> str:
     return f"{count} {unit}{'s' * (count != 1)}"
 
 
-@register.filter
-def marked(form: Form) -> list[BoundField]:
-    """The fields a person sees that something is wrong with."""
-    return [bound for bound in form.visible_fields() if bound.errors]
+@register.simple_tag
+def to_correct(form: Form, scope_problems: Any = (), scopes_at: str = "", lines: Iterable[Any] = ()) -> SafeString:
+    """What is marked, by name, each a way there: fields, scopes, lines of attributes."""
+    found = [(bound.auto_id, bound.label) for bound in form.visible_fields() if bound.errors]
+    found += [(scopes_at, "Scopes")] if scope_problems else []
+    found += [(line.name, line.claim_name) for line in lines if line.problems]
+    links = format_html_join(", ", '<a href="#{}">{}</a>', found)
+    return format_html("Correct what is marked below{}{}.", ": " if found else "", links)
 
 
 @register.simple_block_tag

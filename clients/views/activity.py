@@ -87,9 +87,10 @@ def lines_of(entries: list[AuditEntry], user: User) -> list[dict[str, Any]]:
     lines = []
     for entry in entries:
         origin, detail = getattr(entry, "origin", None), entry.detail
+        about, step = _about(detail, people), detail.get("step") or ""
         lines.append({
             "entry": entry, "what": WORDS.get(entry.action, entry.action), "changes": _changes(detail, people),
-            "sub": _about(detail, people), "via": VIAS.get(entry.via, entry.via),
+            "sub": about or STEPS.get(step, step), "is_step": not about, "via": VIAS.get(entry.via, entry.via),
             "from": origin.address if origin and user.is_staff_member else "",
             "agent": origin.agent if origin and user.is_staff_member else "",
         })  # fmt: skip
@@ -103,8 +104,7 @@ def _about(detail: dict[str, Any], people: dict[Any, str]) -> str:
     if isinstance(detail.get("scopes"), list):
         return ", ".join(str(name) for name in detail["scopes"])
     person = people.get(detail.get("person"), "")
-    step = detail.get("step") or ""
-    return person or str(detail.get("claim_name") or detail.get("identifier") or STEPS.get(step, step))
+    return person or str(detail.get("claim_name") or detail.get("identifier") or "")
 
 
 def _people(entries: list[AuditEntry]) -> dict[Any, str]:

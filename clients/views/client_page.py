@@ -118,9 +118,8 @@ def client_page(
     change = unfinished(app_client) if user.is_staff_member else None
     above, here = BENEATH.get(tab, (tab, "" if tab == "overview" else tab.capitalize()))
     frame = {
-        "nav": "clients", "tab": above and f"client-{above}", "app_client": app_client,
-        "tabs": tabs_for(user, app_client, staff),
-        "here": here, "is_act": tab in BENEATH,
+        "nav": "clients", "tab": above and f"client-{above}", "here": here, "is_act": tab in BENEATH,
+        "app_client": app_client, "tabs": tabs_for(user, app_client, staff),
         "to_show": secret_to_show(user, app_client), "is_staff": user.is_staff_member,
         "handover": open_handover(staff.by if staff else user, app_client),
         "may_hand_over": permissions.can_send_handover(user) and waiting_secret(app_client) is not None,

@@ -125,7 +125,7 @@ def _editor(request: HttpRequest, definition: AttributeDefinition, form: ChangeD
     tenants = Tenant.objects.filter(values__definition=definition)
     own = Prefetch("overrides", ClientOverride.objects.filter(definition=definition), "ours")
     overriding = AppClient.objects.present().filter(overrides__definition=definition).order_by("name")
-    shown = overriding.select_related("tenant").prefetch_related(own)[:SHOWN]
+    shown = overriding.prefetch_related("tenant", own)[:SHOWN]  # joined, SQLite begins with all clients
     context = {
         "form": form, "tenants": tenants[:SHOWN], "tenant_count": tenants.count(), "overriding": shown,
         "overriding_count": overriding.count(), "progress": progress_of(AppClient.objects.all()),

@@ -92,24 +92,24 @@ WORDS = {
     "person:factor_reset": "Remove second factor of a colleague",
     "person:link": "Connect single sign-on",
 }
-# The step an entry is about: what had been done with it.
+# The step an entry is about, whether it was done or failed.
 STEPS = {
-    "create": "made in Cognito",
-    "list-secrets": "its secret is known",
-    "settle": "put in order in Cognito",
-    "publish": "attributes published",
-    "update": "changed in Cognito",
-    "deny": "denial published",
-    "look": "looked at in Cognito",
-    "take-flow": "tokens stopped in Cognito",
-    "give-flow": "tokens allowed in Cognito",
-    "delete": "removed from Cognito",
-    "tombstone": "denial left behind",
-    "add": "new secret added",
-    "add-after": "new secret added",
-    "test": "new secret tested",
-    "compare": "secrets compared",
-    "remove": "removed from Cognito",
+    "create": "creation in Cognito",
+    "list-secrets": "look at its secret",
+    "settle": "putting it in order in Cognito",
+    "publish": "publishing of attributes",
+    "update": "change in Cognito",
+    "deny": "publishing of the denial",
+    "look": "look at Cognito",
+    "take-flow": "stopping tokens in Cognito",
+    "give-flow": "allowing tokens in Cognito",
+    "delete": "removal from Cognito",
+    "tombstone": "leaving the denial behind",
+    "add": "adding the new secret",
+    "add-after": "adding the new secret",
+    "test": "test of the new secret",
+    "compare": "comparison of secrets",
+    "remove": "removal from Cognito",
 }
 # How an act came, where it was not the page of its own.
 VIAS = {

@@ -17,9 +17,16 @@ def press(page: Page, name: str) -> None:
     page.wait_for_load_state()
 
 
-def make_stale(page: Page) -> None:
-    """As if somebody else had saved meanwhile."""
-    page.evaluate("document.querySelectorAll('main [name=generation]').forEach(field => field.value = '999')")
+def beaten(page: Page, control: str, value: str) -> None:
+    """Somebody else saves the same form meanwhile."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator(f"main [name='{control}']").fill(value)
+    for button in ("main form .btn.primary", "main button[name=save]"):  # some show a review first
+        if other.locator(button).count():
+            other.locator(button).last.click()
+            other.wait_for_load_state()
+    other.close()
 
 
 def confirm(page: Page, facts: Facts) -> None:
@@ -90,35 +97,35 @@ def server_change_review(page: Page, facts: Facts) -> None:
 def stale_settings(page: Page, facts: Facts) -> None:
     open_client(page, "Settings")
     page.get_by_label("Notes").fill("Calls twice an hour, from Rotterdam and Gdańsk")
-    make_stale(page)
+    beaten(page, "validity_minutes", "45")
     press(page, "Save settings")
 
 
 def stale_attributes(page: Page, facts: Facts) -> None:
     open_client(page, "Attributes")
     page.locator("main [name='attribute:rate_limit']").fill("78")
-    make_stale(page)
+    beaten(page, "attribute:channel", "web")
     press(page, "Save attributes")
 
 
 def stale_values(page: Page, facts: Facts) -> None:
     page.goto("/tenants/acme-robotics/values/")
     page.locator("[name='attribute:rate_limit']").fill("78")
-    make_stale(page)
+    beaten(page, "attribute:channel", "web")
     press(page, "Review changes")
 
 
 def stale_attribute(page: Page, facts: Facts) -> None:
     open_attribute(page)
     page.locator("main [name=default]").fill("78")
-    make_stale(page)
+    beaten(page, "description", "Calls per minute, each client by itself")
     press(page, "Review changes")
 
 
 def stale_server(page: Page, facts: Facts) -> None:
     open_server(page, "Change scopes")
     page.locator("[name^='description:']").first.fill("Read everything about orders")
-    make_stale(page)
+    beaten(page, "name", "Orders of our customers")
     press(page, "Review changes")
 
 
@@ -222,18 +229,23 @@ def second_factor(page: Page, facts: Facts) -> None:
     """Where every sign-in stops from now on."""
 
 
-def recovery_codes_anew(page: Page, facts: Facts) -> None:
-    page.locator("main input[name=code]").fill(facts["recovery_codes"][0])
+def with_recovery_code(page: Page, facts: Facts) -> None:
+    page.locator("main input[name=code]").fill(facts["recovery_codes"].pop())
     press(page, "Sign in")
+
+
+def recovery_codes_anew(page: Page, facts: Facts) -> None:
+    with_recovery_code(page, facts)
     page.goto("/account/second-factor/recovery-codes/generate/")
 
 
 def own_factors(page: Page, facts: Facts) -> None:
-    """Signed in with a code a moment before."""
+    with_recovery_code(page, facts)
     page.goto("/account/second-factor/")
 
 
 def app_removal(page: Page, facts: Facts) -> None:
+    with_recovery_code(page, facts)
     page.goto("/account/second-factor/totp/deactivate/")
     confirm(page, facts)
 
