@@ -56,8 +56,9 @@ class Shell:
 
     @cached_property
     def client_count(self) -> str:
-        """Capped, so that the navigation costs the same with any number of clients."""
-        found = AppClient.objects.visible_to(self.user).present()[: COUNT_CAP + 1].count()
+        """Capped, so that the navigation costs the same with any number of clients; in no order, so that an index is
+        all that is read."""
+        found = AppClient.objects.visible_to(self.user).present().order_by()[: COUNT_CAP + 1].count()
         return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
 
     @cached_property
@@ -70,7 +71,7 @@ class Shell:
 
     @cached_property
     def tenant_count(self) -> str:
-        found = Tenant.objects.all()[: COUNT_CAP + 1].count()
+        found = Tenant.objects.order_by()[: COUNT_CAP + 1].count()
         return f"{COUNT_CAP:,}+" if found > COUNT_CAP else str(found)
 
     @cached_property
