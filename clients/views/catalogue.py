@@ -319,13 +319,14 @@ def _overruled(
     except PortalError:
         messages.error(request, f"This was not saved. {operation.last_error}")
         return _change_page(request, server, form, rows, {}, status=409)
-    return _change_stale(request, server, Conflict(operation.last_error), form, added)
+    return _change_stale(request, server, Conflict(operation.last_error), form, added, is_ours=False)
 
 
 def _change_stale(
-    request: HttpRequest, server: ResourceServer, error: Conflict, form: ServerChangeForm, added: dict[str, str]
-) -> HttpResponse:
-    """What this person did not touch is left to whoever did."""
+    request: HttpRequest, server: ResourceServer, error: Conflict, form: ServerChangeForm, added: dict[str, str], *,
+    is_ours: bool = True,
+) -> HttpResponse:  # fmt: skip
+    """What this person did not touch is left to whoever did. Not `is_ours`: it was done in Cognito, by nobody here."""
     seen = form.cleaned_data["generation"]
     is_under_way = Operation.objects.live().filter(pk__in=catalogue.operations_on(server).values("pk")).exists()
     server.refresh_from_db()
@@ -341,7 +342,7 @@ def _change_stale(
         error, differing=[line for line in lines if line[2] != line[3]], carried=list(typed.items()),
         generation=server.generation, again=reverse("server-change", args=[server.pk]),
         leave=reverse("server-page", args=[server.pk]), is_under_way=is_under_way,
-        is_stale=seen != server.generation or not is_under_way, changed=last_change(server),
+        is_stale=seen != server.generation or not is_under_way, changed=last_change(server) if is_ours else None,
         meanwhile=form.others(server),
     )  # fmt: skip
     return server_frame(request, server, "conflict", told, status=409)

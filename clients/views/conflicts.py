@@ -8,20 +8,27 @@ from clients.models import AppClient, AttributeDefinition, AuditEntry, Outcome, 
 from clients.models.ids import new_ulid
 from clients.views.words import WORDS
 
-# What raises the generation a form carries. The trail is looked at a little way back: it was a moment ago.
+# Acts that change what such a form is about; others may outdate it, too, so nobody is said to have been the one. The
+# trail is looked at a little way back: it was a moment ago.
 CLIENT = ("client:change", "client:change_lifetime", "client:set_contact", "client:attributes", "client:pause",
           "client:resume", "client:delete", "scope:release")  # fmt: skip
 TENANT = ("tenant:change", "tenant:change_policies", "tenant:set_values", "tenant:pause", "tenant:resume",
           "tenant:off_board")  # fmt: skip
 ATTRIBUTE = ("attribute:change", "attribute:retire", "attribute:restore")
-SERVER = ("resource_server:change", "resource_server:change_api", "scope:retire", "scope:removed")
+SERVER = (
+    "resource_server:adopt",
+    "resource_server:change",
+    "resource_server:change_api",
+    "scope:retire",
+    "scope:removed",
+)
 BACK = 500
 
 
 def last_change(row: Any) -> AuditEntry | None:
-    """The newest act on it that somebody's form may be older than."""
+    """The newest of them that is done: one under way or refused has changed nothing yet."""
     last = AuditEntry.objects.values_list("sequence", flat=True).first() or 0
-    lately = AuditEntry.objects.filter(sequence__gt=last - BACK, outcome__in=(Outcome.OK, Outcome.STARTED))
+    lately = AuditEntry.objects.filter(sequence__gt=last - BACK, outcome=Outcome.OK)
     found = lately.select_related("actor", "app_client", "tenant")
     if isinstance(row, AppClient):
         return found.filter(app_client=row, action__in=CLIENT).first()

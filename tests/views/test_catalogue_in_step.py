@@ -99,6 +99,7 @@ def test_what_cognito_holds_by_now_is_shown_beside_all_that_was_typed(client, wo
 
     assert conflict.status_code == 409 and "This was not saved" in text(conflict)
     assert "Cognito refused" not in text(conflict) and held(world)["read"] == "By the console"
+    assert conflict.context["changed_by"] is None, "whoever it was, nobody here"
     assert set(conflict.context["differing"]) == {
         ("Name", "orders", "orders", "Orders"), ("orders/read", "read orders", "By the console", "See"),
         ("orders/write", "write orders", "write orders", "Change"), ("orders/cancel", "—", "—", "Cancel"),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from clients.models import AppClient, Rotation, RotationState, Secret, SecretState, Status
 from clients.templatetags.browsers import browser
-from tests.views.forms import forms_of
+from tests.views.forms import form_of, forms_of
 
 ACTS = {
     "client-pause": ("Pause client", "Settings"),
@@ -110,6 +110,15 @@ def test_a_refused_form_names_what_is_marked_and_leads_there(operator, client):
     told = answer.content.decode().split('role="alert"')[1].split("</div></div>")[0]
     assert '<a href="#id_name">Name</a>' in told and '<a href="#id_attribute:tier">tier</a>' in told
     assert any("name" in form.names for form in forms_of(answer))
+
+
+def test_a_refused_client_names_its_scopes_and_attributes_too(operator, client):
+    sent = {"tenant": "northwind", "name": "fits", "attribute:rate_limit": "lots", "secret_lifetime": "180"}
+    page = client.get("/clients/new/?tenant=northwind")
+    answer = client.post("/clients/new/", form_of(page, "/clients/new/").data(**sent))
+    told = answer.content.decode().split('role="alert"')[1].split("</div></div>")[0]
+    for name, word in (("scopes", "Scopes"), ("attribute:rate_limit", "rate_limit")):
+        assert f'<a href="#{name}">{word}</a>' in told and f'id="{name}"' in answer.content.decode()
 
 
 def test_members_see_which_tab_is_open_on_the_pages_about_signing_in(world, client):
